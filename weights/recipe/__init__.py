@@ -1,0 +1,1 @@
+"""Training and export recipes (PyTorch); nothing here ships to the browser."""

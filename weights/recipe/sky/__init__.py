@@ -1,0 +1,1 @@
+"""Procedural sky time-lapse clips: the training data of the model sky-64."""

@@ -1,0 +1,105 @@
+"""Periodic fractal noise and its filtered lookup.
+
+A texture is filtered, exactly and by Fourier transform, with the footprint that a pixel has on a cloud deck:
+wide across, wider still in depth, and both grow towards the horizon. The footprint depends on the ray's
+steepness only, so a short stack of filtered copies (a mip pyramid along that one path) and one trilinear
+lookup give an anisotropic, alias-free sample. What the filter took away is known and handed back as a
+variance, so that a threshold can be widened instead of becoming hard.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+N = 256  # texels along a side
+
+
+def _frequencies(device: str | torch.device) -> tuple[Tensor, Tensor]:
+    """Cycles per period: along depth [N, 1], across [1, N/2+1]."""
+    return (torch.fft.fftfreq(N, 1 / N, device=device)[:, None], torch.fft.rfftfreq(N, 1 / N, device=device)[None])
+
+
+def _unit(x: Tensor) -> Tensor:
+    return (x - x.mean()) / x.std()
+
+
+def band(white: Tensor, centre: float, width: float = 0.55) -> Tensor:
+    """White noise [N, N] -> unit noise around `centre` cycles per period."""
+    kz, kx = _frequencies(white.device)
+    k = (kz**2 + kx**2).sqrt().clamp_min(1e-3)
+    return _unit(torch.fft.irfft2(torch.fft.rfft2(white) * torch.exp(-((k / centre).log() ** 2) / (2 * width**2))))
+
+
+def puffs(generator: torch.Generator, cycles: float) -> Tensor:
+    """Cumulus-like noise: one smooth large octave, rounded smaller lumps with creases between. [N, N]"""
+    w = [torch.randn(N, N, generator=generator) for _ in range(5)]
+    shape = band(w[0], cycles, 0.5) + 0.35 * band(w[1], cycles * 0.35, 0.5)
+    out = shape
+    for octave, amount in ((2, 0.46), (3, 0.26), (4, 0.13)):
+        lump = 0.8 - band(w[octave], cycles * 2.0 ** (octave - 1) * 0.9, 0.4).abs()
+        out = out + amount * lump * (1 + 0.25 * shape.clamp(-2, 2))
+    return _unit(out)
+
+
+def streaks(generator: torch.Generator, angle: float, cycles: float) -> Tensor:
+    """Cirrus-like noise: fibres along `angle` (radians) that come in patches. [N, N]"""
+    kz, kx = _frequencies("cpu")
+    along = kx * torch.cos(torch.tensor(angle)) + kz * torch.sin(torch.tensor(angle))
+    thwart = -kx * torch.sin(torch.tensor(angle)) + kz * torch.cos(torch.tensor(angle))
+    k = ((along * 3.2) ** 2 + thwart**2 + (cycles * 0.5) ** 2).sqrt()
+    white = torch.fft.rfft2(torch.randn(N, N, generator=generator))
+    fibre = _unit(torch.fft.irfft2(white * k**-2.1))
+    patch = band(torch.randn(N, N, generator=generator), cycles * 0.6, 0.5)
+    return _unit(fibre + 0.75 * patch)
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Filtered copies of C textures. Level l belongs to ray steepness low * (high/low)**(l/(L-1))."""
+
+    levels: Tensor  # [1, C, L, N+1, N+1], one texel of wrap-around
+    lost: Tensor  # [C, L] variance that the filter took
+    period: float  # deck heights
+    low: float
+    high: float
+
+
+def make_stack(textures: Tensor, period: float, pixel: float, low: float, high: float, count: int = 8) -> Stack:
+    """Textures [C, N, N] filtered for pixels of `pixel` tan units, between two steepnesses of deck."""
+    kz, kx = _frequencies(textures.device)
+    spectrum = torch.fft.rfft2(textures)
+    steep = low * (high / low) ** (torch.arange(count) / (count - 1))
+    out, lost = [], []
+    for e in steep.tolist():
+        across, depth = 0.55 * pixel / e / period, 0.55 * pixel / e**2 / period  # sigma, in periods
+        filtered = torch.fft.irfft2(spectrum * torch.exp(-19.74 * ((kx * across) ** 2 + (kz * depth) ** 2)))
+        out.append(filtered)
+        lost.append((1 - filtered.var((1, 2))).clamp_min(0))
+    levels = F.pad(torch.stack(out, 1)[None], (0, 1, 0, 1, 0, 0), mode="circular")
+    return Stack(levels.contiguous(), torch.stack(lost, 1), period, low, high)
+
+
+def _level(stack: Stack, steep: Tensor) -> Tensor:
+    """Steepness -> level coordinate 0..1."""
+    return ((steep / stack.low).log() / torch.tensor(stack.high / stack.low).log().to(steep)).clamp(0, 1)
+
+
+def lookup(stack: Stack, x: Tensor, z: Tensor, steep: Tensor) -> Tensor:
+    """Places x, z (deck heights, [T, H, W]) on rows of steepness [H] -> [C, T, H, W]."""
+    grid = torch.empty(*x.shape, 3, device=x.device)
+    grid[..., 0] = torch.remainder(x / stack.period, 1.0) * 2 - 1
+    grid[..., 1] = torch.remainder(z / stack.period, 1.0) * 2 - 1
+    grid[..., 2] = _level(stack, steep)[None, :, None] * 2 - 1
+    return F.grid_sample(stack.levels, grid[None], align_corners=True, padding_mode="border")[0]
+
+
+def lost_variance(stack: Stack, steep: Tensor) -> Tensor:
+    """Variance missing on rows of steepness [H] -> [C, H]."""
+    at = _level(stack, steep) * (stack.lost.shape[1] - 1)
+    i = at.floor().long().clamp_max(stack.lost.shape[1] - 2)
+    f = at - i
+    return stack.lost[:, i] * (1 - f) + stack.lost[:, i + 1] * f
