@@ -16,7 +16,9 @@ export type Request =
   /** Stops the named job after the step under way; answered by `cancelled`. */
   | { type: 'cancel'; job: number }
   /** `frames` RGBA8, [T, H, W, 4]; copied to the worker, so the page keeps its own. */
-  | { type: 'encode'; job: number; format: ClipFormat; clip: ClipData };
+  | { type: 'encode'; job: number; format: ClipFormat; clip: ClipData }
+  /** Which formats this browser can write. */
+  | { type: 'formats'; job: number };
 
 /** A finished clip. `pixels` is RGBA8, [frames, height, width, 4]. */
 export interface ClipData {
@@ -78,7 +80,7 @@ export type ErrorCode =
   | 'no-backend' | 'network' | 'not-a-manifest' | 'manifest-version' | 'shard-corrupt'
   | 'out-of-memory' | 'device-lost' | 'encoding-failed' | 'invalid-options' | 'internal';
 
-/** Worker → page. Every job ends in exactly one of loaded, clip, encoded, cancelled or failed. */
+/** Worker → page. Every job ends in exactly one of loaded, clip, encoded, formats, cancelled or failed. */
 export type Response =
   | { type: 'backend'; job: number; backend: BackendSummary }
   | { type: 'loadProgress'; job: number; loadedBytes: number; totalBytes: number; fromCache: boolean }
@@ -89,6 +91,7 @@ export type Response =
   | { type: 'clip'; job: number; clip: ClipData; milliseconds: number }
   | { type: 'encodeProgress'; job: number; frame: number; frames: number }
   | { type: 'encoded'; job: number; file: Blob; extension: string; codec: string }
+  | { type: 'formats'; job: number; formats: readonly ClipFormat[] }
   | { type: 'cancelled'; job: number }
   /** `message` is for people: what happened and what to do. `retry`: the same request may succeed. */
   | { type: 'failed'; job: number; code: ErrorCode; message: string; retry: boolean };

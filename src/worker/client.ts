@@ -1,0 +1,320 @@
+/**
+ * The page's side of the worker: promises and async iterators over the messages of `protocol.ts`.
+ * Holds open jobs and the worker's life, no pixels, no state of the page, nothing of React.
+ *
+ * A worker that dies (an uncaught error, out of memory) fails every open job with a sentence; the next call
+ * starts a fresh worker and loads the same weights again, which then come from the cache.
+ */
+import type { GenerationOptions } from '../config/generation';
+import type {
+  BackendName,
+  BackendSummary,
+  ClipData,
+  ClipFormat,
+  ErrorCode,
+  ModelSummary,
+  Request,
+  Response,
+  StepSummary,
+} from './protocol';
+
+/** A job that the worker could not finish. `message` is a sentence for the visitor. */
+export class JobError extends Error {
+  override readonly name = 'JobError';
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    /** The same request may succeed when it is made again. */
+    readonly retry: boolean,
+  ) {
+    super(message);
+  }
+}
+
+export interface LoadProgress {
+  readonly loadedBytes: number;
+  readonly totalBytes: number;
+  /** True as long as every byte so far came from the cache. */
+  readonly fromCache: boolean;
+}
+
+export interface LoadRequest {
+  /** Overrides the choice of a backend. */
+  readonly backend?: BackendName;
+  readonly signal?: AbortSignal;
+  readonly onBackend?: (backend: BackendSummary) => void;
+  readonly onProgress?: (progress: LoadProgress) => void;
+}
+
+/** What a generation reports: every step, then the decoder's progress, then one clip as the last event. */
+export type GenerationEvent =
+  | { readonly type: 'step'; readonly summary: StepSummary }
+  | { readonly type: 'decodeProgress'; readonly done: number; readonly total: number }
+  | { readonly type: 'clip'; readonly clip: ClipData; readonly milliseconds: number };
+
+export interface EncodeRequest {
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (frame: number, frames: number) => void;
+}
+
+export interface EncodedClip {
+  readonly file: Blob;
+  /** Without a dot. */
+  readonly extension: string;
+  /** As the container names it, e.g. `avc1.42001e`; `gif` for GIF. */
+  readonly codec: string;
+}
+
+/** The part of `Worker` that is used, so that tests can stand in for it. */
+export interface WorkerLike {
+  postMessage(message: Request): void;
+  terminate(): void;
+  onmessage: ((event: MessageEvent<Response>) => void) | null;
+  onerror: ((event: ErrorEvent) => void) | null;
+  onmessageerror: ((event: MessageEvent) => void) | null;
+}
+
+interface OpenJob {
+  readonly receive: (response: Response) => void;
+  readonly fail: (error: Error) => void;
+}
+
+/** A request as its caller writes it; the job's number is added on sending. */
+type Unnumbered<R> = R extends Request ? Omit<R, 'job'> : never;
+
+const CRASHED =
+  'The engine stopped without warning, most likely for lack of memory. Nothing that was finished is lost; try again, with fewer frames if it happens twice.';
+
+function startWorker(): WorkerLike {
+  return new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
+}
+
+function aborted(): DOMException {
+  return new DOMException('Stopped.', 'AbortError');
+}
+
+export class EngineClient {
+  private worker: WorkerLike | null = null;
+  private readonly open = new Map<number, OpenJob>();
+  private lastJob = 0;
+  /** What to load again after a crash. */
+  private wanted: { url: string; backend?: BackendName } | null = null;
+  private workerHasModel = false;
+
+  constructor(private readonly createWorker: () => WorkerLike = startWorker) {}
+
+  /**
+   * Chooses a backend, fetches, verifies and uploads the weights.
+   * @throws JobError, or a DOMException named AbortError once `signal` is aborted.
+   */
+  async load(manifestUrl: string, request: LoadRequest = {}): Promise<ModelSummary> {
+    // The worker resolves addresses against its own script, which lies elsewhere than the page.
+    const url = typeof document === 'undefined' ? manifestUrl : new URL(manifestUrl, document.baseURI).href;
+    this.wanted = request.backend ? { url, backend: request.backend } : { url };
+    return this.loadWanted(request);
+  }
+
+  /**
+   * One generation. Yields every step as it ends and the clip as the last event.
+   * Leaving the loop early, or aborting `signal`, stops the worker after the step under way.
+   * @throws JobError, or a DOMException named AbortError once stopped.
+   */
+  async *generate(options: GenerationOptions, signal?: AbortSignal): AsyncGenerator<GenerationEvent, void> {
+    await this.ensureLoaded(signal);
+    const events = new EventQueue<Response>();
+    const job = this.send({ type: 'generate', options }, events.push, events.fail);
+    const stop = () => this.cancel(job);
+    signal?.addEventListener('abort', stop, { once: true });
+    if (signal?.aborted) stop();
+    try {
+      for (;;) {
+        const response = await events.next();
+        if (response.type === 'step') yield { type: 'step', summary: response.summary };
+        else if (response.type === 'decodeProgress')
+          yield { type: 'decodeProgress', done: response.done, total: response.total };
+        else if (response.type === 'clip') {
+          yield { type: 'clip', clip: response.clip, milliseconds: response.milliseconds };
+          return;
+        }
+      }
+    } finally {
+      signal?.removeEventListener('abort', stop);
+      this.cancel(job);
+    }
+  }
+
+  /**
+   * A file of a finished clip. Needs no model and runs beside a generation.
+   * @throws JobError, or a DOMException named AbortError once stopped.
+   */
+  async encode(format: ClipFormat, clip: ClipData, request: EncodeRequest = {}): Promise<EncodedClip> {
+    const response = await this.ask({ type: 'encode', format, clip }, 'encoded', request.signal, (progress) => {
+      if (progress.type === 'encodeProgress') request.onProgress?.(progress.frame, progress.frames);
+    });
+    return { file: response.file, extension: response.extension, codec: response.codec };
+  }
+
+  /** The formats that this browser can write, best first; GIF is always among them. */
+  async formats(): Promise<readonly ClipFormat[]> {
+    return (await this.ask({ type: 'formats' }, 'formats')).formats;
+  }
+
+  /** Stops one job, or every open job. The jobs themselves end with an AbortError when the worker has answered. */
+  cancel(job?: number): void {
+    for (const open of job === undefined ? [...this.open.keys()] : [job]) {
+      if (this.open.has(open)) this.worker?.postMessage({ type: 'cancel', job: open });
+    }
+  }
+
+  /** Ends the worker; open jobs fail. A later call starts a new one. */
+  dispose(): void {
+    this.drop('The page closed the engine.');
+  }
+
+  private async ensureLoaded(signal?: AbortSignal): Promise<void> {
+    if (this.worker && this.workerHasModel) return;
+    if (!this.wanted) {
+      throw new JobError('internal', 'generate() was called before load(): load a model first.', false);
+    }
+    await this.loadWanted(signal ? { signal } : {});
+  }
+
+  private async loadWanted({ signal, onBackend, onProgress }: LoadRequest): Promise<ModelSummary> {
+    if (!this.wanted) throw new JobError('internal', 'load() was not called.', false);
+    const { url, backend } = this.wanted;
+    const message = { type: 'load', manifestUrl: url, ...(backend ? { backend } : {}) } as const;
+    const response = await this.ask(message, 'loaded', signal, (progress) => {
+      if (progress.type === 'backend') onBackend?.(progress.backend);
+      else if (progress.type === 'loadProgress') {
+        const { loadedBytes, totalBytes, fromCache } = progress;
+        onProgress?.({ loadedBytes, totalBytes, fromCache });
+      }
+    });
+    this.workerHasModel = true;
+    return response.model;
+  }
+
+  /** Sends a request whose last answer has the type `last`; answers before it go to `onProgress`. */
+  private ask<Last extends Response['type']>(
+    request: Unnumbered<Request>,
+    last: Last,
+    signal?: AbortSignal,
+    onProgress?: (response: Response) => void,
+  ): Promise<Extract<Response, { type: Last }>> {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) return reject(aborted());
+      let stop: () => void = () => undefined;
+      const settle = (then: () => void) => {
+        signal?.removeEventListener('abort', stop);
+        then();
+      };
+      const job = this.send(
+        request,
+        (response) => {
+          if (isOfType(response, last)) settle(() => resolve(response));
+          else onProgress?.(response);
+        },
+        (error) => settle(() => reject(error)),
+      );
+      stop = () => this.cancel(job);
+      signal?.addEventListener('abort', stop, { once: true });
+    });
+  }
+
+  private send(
+    request: Unnumbered<Request>,
+    receive: (response: Response) => void,
+    fail: (error: Error) => void,
+  ): number {
+    this.lastJob += 1;
+    const job = this.lastJob;
+    this.open.set(job, { receive, fail });
+    try {
+      this.running().postMessage({ ...request, job } as Request);
+    } catch (error) {
+      this.open.delete(job);
+      fail(new JobError('internal', `The request could not be sent to the engine: ${String(error)}`, true));
+    }
+    return job;
+  }
+
+  private running(): WorkerLike {
+    if (this.worker) return this.worker;
+    const worker = this.createWorker();
+    worker.onmessage = (event) => this.dispatch(event.data);
+    worker.onerror = (event) => {
+      event.preventDefault?.();
+      if (worker === this.worker) this.drop(event.message ? `${CRASHED} (${event.message})` : CRASHED);
+    };
+    worker.onmessageerror = () => {
+      if (worker === this.worker) this.drop(CRASHED);
+    };
+    this.worker = worker;
+    return worker;
+  }
+
+  private dispatch(response: Response): void {
+    const job = this.open.get(response.job);
+    if (!job) return; // Ended already: an answer that crossed its cancellation.
+    if (response.type === 'failed') {
+      this.open.delete(response.job);
+      job.fail(new JobError(response.code, response.message, response.retry));
+    } else if (response.type === 'cancelled') {
+      this.open.delete(response.job);
+      job.fail(aborted());
+    } else {
+      if (isLast(response)) this.open.delete(response.job);
+      job.receive(response);
+    }
+  }
+
+  /** Ends the worker and fails what is open. */
+  private drop(message: string): void {
+    this.worker?.terminate();
+    this.worker = null;
+    this.workerHasModel = false;
+    const jobs = [...this.open.values()];
+    this.open.clear();
+    for (const job of jobs) job.fail(new JobError('internal', message, true));
+  }
+}
+
+function isOfType<T extends Response['type']>(
+  response: Response,
+  type: T,
+): response is Extract<Response, { type: T }> {
+  return response.type === type;
+}
+
+function isLast(response: Response): boolean {
+  return ['loaded', 'clip', 'encoded', 'formats', 'cancelled', 'failed'].includes(response.type);
+}
+
+/** Events wait here until the consumer asks; a failure is met after the events that came before it. */
+class EventQueue<T> {
+  private readonly waiting: T[] = [];
+  private failure: Error | null = null;
+  private wake: (() => void) | null = null;
+
+  readonly push = (event: T): void => {
+    this.waiting.push(event);
+    this.wake?.();
+  };
+
+  readonly fail = (error: Error): void => {
+    this.failure = error;
+    this.wake?.();
+  };
+
+  async next(): Promise<T> {
+    for (;;) {
+      const event = this.waiting.shift();
+      if (event !== undefined) return event;
+      if (this.failure) throw this.failure;
+      await new Promise<void>((resolve) => {
+        this.wake = resolve;
+      });
+      this.wake = null;
+    }
+  }
+}
