@@ -2,6 +2,7 @@
  * What a visitor asks for: one type, its limits and defaults. Parsing from the URL and from fields
  * goes through `parseGenerationOptions`, so that every bad value ends in the same kind of sentence.
  */
+import { downsampleOf, type ModelConfig } from './model';
 
 /** Mask schedules of the official code: progress t in [0, 1] to the fraction that stays masked. */
 export const SCHEDULES = [
@@ -21,7 +22,7 @@ export interface GenerationOptions {
   readonly seed: number;
   /** Frames of the clip, a whole number of latent frames. */
   readonly frames: number;
-  /** Parallel decoding steps of the draft. */
+  /** Parallel decoding steps of the draft, as the schedule counts them; steps that change nothing are skipped. */
   readonly steps: number;
   /** Single-token steps before the draft, in random order. */
   readonly bootstrap: number;
@@ -37,4 +38,202 @@ export interface GenerationOptions {
   /** Steps of one sweep: the grid is split into this many blocks. */
   readonly reviseSteps: number;
   readonly reviseTemperature: number;
+}
+
+/** The options that are numbers: all but the schedule. */
+export type NumericField = Exclude<keyof GenerationOptions, 'schedule'>;
+
+/** What an option may be. Both ends belong to the range. */
+export interface Limit {
+  /** The name a visitor sees. */
+  readonly label: string;
+  readonly min: number;
+  readonly max: number;
+  /** Distance of neighbouring slider positions. */
+  readonly step: number;
+  /** Only multiples of `step`, counted from zero, are allowed; the others are rounded. */
+  readonly whole: boolean;
+}
+
+/**
+ * Ranges that hold for every model. `frames` and `topK` are narrowed by `limitsFor`. The top-p range
+ * leaves out 0, which would drop every code; a choice temperature of 32 is a random order in practice.
+ */
+export const GENERATION_LIMITS: Readonly<Record<NumericField, Limit>> = {
+  seed: { label: 'Seed', min: 0, max: 0xffffffff, step: 1, whole: true },
+  frames: { label: 'Length', min: 1, max: 1024, step: 1, whole: true },
+  steps: { label: 'Steps', min: 4, max: 64, step: 1, whole: true },
+  bootstrap: { label: 'Bootstrap', min: 0, max: 256, step: 1, whole: true },
+  temperature: { label: 'Temperature', min: 0, max: 2, step: 0.05, whole: false },
+  choiceTemperature: { label: 'Choice temperature', min: 0, max: 32, step: 0.5, whole: false },
+  topK: { label: 'Top-k', min: 0, max: 65536, step: 1, whole: true },
+  topP: { label: 'Top-p', min: 0.01, max: 1, step: 0.01, whole: false },
+  revisePasses: { label: 'Revise passes', min: 0, max: 16, step: 1, whole: true },
+  reviseSteps: { label: 'Revise steps', min: 1, max: 32, step: 1, whole: true },
+  reviseTemperature: { label: 'Revise temperature', min: 0, max: 2, step: 0.05, whole: false },
+};
+
+const GENERAL_DEFAULTS: Omit<GenerationOptions, 'frames'> = {
+  seed: 0,
+  steps: 24,
+  bootstrap: 0,
+  temperature: 1,
+  choiceTemperature: 4,
+  topK: 0,
+  topP: 1,
+  schedule: 'cosine',
+  revisePasses: 0,
+  reviseSteps: 2,
+  reviseTemperature: 0.7,
+};
+
+/** The shortest clip offered, where the model can make one that long. */
+const SHORTEST_CLIP = 16;
+
+const FIELDS = Object.keys(GENERATION_LIMITS) as NumericField[];
+
+/** What the options must know about a model. */
+export interface ModelFacts {
+  /** Frames of the longest clip. */
+  readonly maxFrames: number;
+  /** Frames of one latent frame. */
+  readonly framesPerLatent: number;
+  /** Number of codes that can be predicted. */
+  readonly vocabulary: number;
+  /** The model's own defaults (`ModelConfig.sampling`); unknown or unusable entries are passed over. */
+  readonly sampling: Readonly<Record<string, number | string>>;
+  /** Frames that this device makes in comfort; the default length where the model names none. */
+  readonly comfortableFrames?: number;
+}
+
+/** The facts of a loaded model. */
+export function modelFacts(config: ModelConfig, comfortableFrames?: number): ModelFacts {
+  const framesPerLatent = downsampleOf(config.tokenizer)[0];
+  return {
+    maxFrames: config.grid[0] * framesPerLatent,
+    framesPerLatent,
+    vocabulary: config.transformer.vocabulary,
+    sampling: config.sampling,
+    ...(comfortableFrames === undefined ? {} : { comfortableFrames }),
+  };
+}
+
+/** `GENERATION_LIMITS` with the ranges that this model narrows. */
+export function limitsFor(facts: ModelFacts): Readonly<Record<NumericField, Limit>> {
+  const { framesPerLatent: step, maxFrames: max, vocabulary } = facts;
+  const shortest = Math.min(max, Math.ceil(SHORTEST_CLIP / step) * step);
+  return {
+    ...GENERATION_LIMITS,
+    frames: { ...GENERATION_LIMITS.frames, min: shortest, max, step },
+    topK: { ...GENERATION_LIMITS.topK, max: vocabulary },
+  };
+}
+
+/** The defaults: general ones, then the model's own, then what the device does in comfort. */
+export function defaultGenerationOptions(facts: ModelFacts): GenerationOptions {
+  const limits = limitsFor(facts);
+  const { step } = limits.frames;
+  const comfort = Math.floor((facts.comfortableFrames ?? facts.maxFrames) / step) * step;
+  const general = { ...GENERAL_DEFAULTS, frames: clamp(comfort, limits.frames) };
+  return readOptions(facts.sampling, limits, general).options;
+}
+
+/** One thing that was wrong with what a visitor gave. */
+export interface OptionProblem {
+  readonly field: keyof GenerationOptions;
+  /** A sentence: what was given, what is allowed, what is used instead. */
+  readonly message: string;
+}
+
+export interface ParsedOptions {
+  /** Always usable: bad values are replaced. */
+  readonly options: GenerationOptions;
+  readonly problems: readonly OptionProblem[];
+}
+
+/**
+ * Reads options from URL parameters (`Object.fromEntries(new URLSearchParams(…))`) or form fields.
+ * Absent fields and keys that are no option keep `defaults`; a number outside its range becomes the nearest
+ * allowed one, anything else that cannot be read becomes the default. Never throws.
+ */
+export function parseGenerationOptions(
+  given: Readonly<Record<string, string | number | undefined>>,
+  facts: ModelFacts,
+  defaults: GenerationOptions = defaultGenerationOptions(facts),
+): ParsedOptions {
+  return readOptions(given, limitsFor(facts), defaults);
+}
+
+/** URL parameters that recall `options`: the seed, and whatever differs from the defaults. */
+export function toSearchParams(
+  options: GenerationOptions,
+  facts: ModelFacts,
+  defaults: GenerationOptions = defaultGenerationOptions(facts),
+): URLSearchParams {
+  const params = new URLSearchParams({ seed: String(options.seed) });
+  for (const field of FIELDS) {
+    if (field !== 'seed' && options[field] !== defaults[field]) params.set(field, String(options[field]));
+  }
+  if (options.schedule !== defaults.schedule) params.set('schedule', options.schedule);
+  return params;
+}
+
+function readOptions(
+  given: Readonly<Record<string, string | number | undefined>>,
+  limits: Readonly<Record<NumericField, Limit>>,
+  defaults: GenerationOptions,
+): ParsedOptions {
+  const options: { -readonly [K in keyof GenerationOptions]: GenerationOptions[K] } = { ...defaults };
+  const problems: OptionProblem[] = [];
+  for (const field of FIELDS) {
+    const value = given[field];
+    if (value === undefined) continue;
+    const { used, problem } = readNumber(value, limits[field], defaults[field]);
+    options[field] = used;
+    if (problem) problems.push({ field, message: problem });
+  }
+  const schedule = given.schedule;
+  if (schedule !== undefined) {
+    const known = SCHEDULES.find((name) => name === schedule);
+    if (known) options.schedule = known;
+    else {
+      const message = `Schedule “${schedule}” is not known (there are ${SCHEDULES.join(', ')}); ${defaults.schedule} is used instead.`;
+      problems.push({ field: 'schedule', message });
+    }
+  }
+  return { options, problems };
+}
+
+function readNumber(
+  given: string | number,
+  limit: Limit,
+  fallback: number,
+): { used: number; problem?: string } {
+  const text = String(given).trim();
+  const value = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : Number.NaN;
+  const complain = (what: string, used: number) => ({
+    used,
+    problem: `${limit.label} “${shorten(text)}” ${what}; ${used} is used instead.`,
+  });
+  const range = `${describe(limit)} from ${limit.min} to ${limit.max}`;
+  if (Number.isNaN(value)) return complain(`is not ${range}`, fallback);
+  if (value < limit.min || value > limit.max)
+    return complain(`is outside its range, ${range}`, clamp(value, limit));
+  const multiple = Math.round(value / limit.step) * limit.step;
+  if (limit.whole && multiple !== value) return complain(`is not ${range}`, clamp(multiple, limit));
+  return { used: value };
+}
+
+function describe({ whole, step }: Limit): string {
+  if (!whole) return 'a number';
+  return step === 1 ? 'a whole number' : `a multiple of ${step}`;
+}
+
+function clamp(value: number, { min, max }: Limit): number {
+  return Math.min(max, Math.max(min, value));
+}
+
+/** A value pasted into a sentence must not be a page long. */
+function shorten(text: string): string {
+  return text.length > 24 ? `${text.slice(0, 23)}…` : text;
 }
