@@ -215,7 +215,7 @@ function readNumber(
     used,
     problem: `${limit.label} “${shorten(text)}” ${what}; ${used} is used instead.`,
   });
-  const range = `${describe(limit)} from ${limit.min} to ${limit.max}`;
+  const range = `${rangeKind(limit)} from ${limit.min} to ${limit.max}`;
   if (Number.isNaN(value)) return complain(`is not ${range}`, fallback);
   if (value < limit.min || value > limit.max)
     return complain(`is outside its range, ${range}`, clamp(value, limit));
@@ -224,7 +224,7 @@ function readNumber(
   return { used: value };
 }
 
-function describe({ whole, step }: Limit): string {
+function rangeKind({ whole, step }: Limit): string {
   if (!whole) return 'a number';
   return step === 1 ? 'a whole number' : `a multiple of ${step}`;
 }
