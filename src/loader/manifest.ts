@@ -5,6 +5,17 @@
  * embeddings [rows, C]). int8 has one float32 scale per output channel (the last axis): w = q * scale.
  */
 import type { ModelConfig } from '../config/model';
+import { LoadError } from './errors';
+import {
+  asArray,
+  asCount,
+  asObject,
+  asString,
+  FieldError,
+  type Fields,
+  parseModelConfig,
+} from './model-config';
+import { sha256 } from './sha256';
 
 export const MANIFEST_FORMAT = 'mebt-weights';
 export const MANIFEST_VERSION = 1;
@@ -48,4 +59,191 @@ export interface Manifest {
   readonly shards: readonly ShardEntry[];
   /** Hash of the whole: SHA-256 of the manifest file's bytes with these 64 digits replaced by zeros. */
   readonly sha256: string;
+}
+
+export const BYTES_PER_VALUE: Readonly<Record<StoredDtype, number>> = { float32: 4, float16: 2, int8: 1 };
+
+/** Letters, digits and underscores in parts joined by dots; a part is at most 64 long. */
+const TENSOR_NAME = /^[A-Za-z0-9_]{1,64}(\.[A-Za-z0-9_]{1,64})*$/;
+/** Names that every JavaScript object already has. */
+const PROTOTYPE_NAMES = new Set(['__proto__', 'prototype', ...Object.getOwnPropertyNames(Object.prototype)]);
+/** One file beside the manifest: no folder, no address, nothing hidden. */
+const SHARD_FILE = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
+const HASH = /^[0-9a-f]{64}$/;
+/** Axes of a tensor: a 3-D convolution has five. */
+const MOST_AXES = 6;
+
+/** Number of values of a tensor of this shape. */
+export function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((product, axis) => product * axis, 1);
+}
+
+/** Bytes of the whole model. */
+export function bytesOf(manifest: Manifest): number {
+  return manifest.shards.reduce((sum, shard) => sum + shard.bytes, 0);
+}
+
+/**
+ * Reads and checks a manifest: its version, its hash, the configuration, and that every tensor lies aligned and
+ * alone inside its shard.
+ * @param url where it came from, for the messages
+ * @throws LoadError `not-a-manifest` or `manifest-version`
+ */
+export async function parseManifest(text: string, url: string): Promise<Manifest> {
+  try {
+    return await readManifest(text, url);
+  } catch (error) {
+    if (!(error instanceof FieldError)) throw error;
+    const rule = `The weight manifest at ${url} is not valid: ${error.message}. Export the model again, or reload the page.`;
+    throw new LoadError('not-a-manifest', rule, true, { cause: error });
+  }
+}
+
+async function readManifest(text: string, url: string): Promise<Manifest> {
+  const fields = asObject(parseJson(text, url), 'the manifest');
+  if (fields.format !== MANIFEST_FORMAT) {
+    throw new FieldError(`format must be "${MANIFEST_FORMAT}", got ${JSON.stringify(fields.format)}`);
+  }
+  if (fields.version !== MANIFEST_VERSION) {
+    throw new LoadError(
+      'manifest-version',
+      `The weights at ${url} have manifest version ${JSON.stringify(fields.version)}, but this page reads version ${MANIFEST_VERSION}. Reload the page to get its newest version, or export the weights again.`,
+      false,
+    );
+  }
+  const shards = asArray(fields.shards, 'shards').map(parseShard);
+  const manifest: Manifest = {
+    format: MANIFEST_FORMAT,
+    version: MANIFEST_VERSION,
+    name: asString(fields.name, 'name'),
+    license: asString(fields.license, 'license'),
+    parameters: asCount(fields.parameters, 'parameters', 0),
+    model: parseModelConfig(fields.model),
+    tensors: asArray(fields.tensors, 'tensors').map((tensor, i) => parseTensor(tensor, `tensors[${i}]`)),
+    shards,
+    sha256: parseHash(fields.sha256, 'sha256'),
+  };
+  if (new Set(shards.map((shard) => shard.file)).size !== shards.length) {
+    throw new FieldError('shards must not name a file twice');
+  }
+  checkLayout(manifest);
+  await checkHash(text, manifest.sha256);
+  return manifest;
+}
+
+function parseJson(text: string, url: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const got = /^\s*</.test(text) ? 'a web page' : 'something else';
+    throw new LoadError(
+      'not-a-manifest',
+      `A weight manifest was expected at ${url}, but the server sent ${got}. Check that the weights were copied beside the page.`,
+      true,
+      { cause: error },
+    );
+  }
+}
+
+function parseHash(value: unknown, at: string): string {
+  const text = asString(value, at);
+  if (!HASH.test(text))
+    throw new FieldError(`${at} must be 64 lower-case hex digits, got "${text.slice(0, 70)}"`);
+  return text;
+}
+
+function parseShard(value: unknown, i: number): ShardEntry {
+  const fields = asObject(value, `shards[${i}]`);
+  const file = asString(fields.file, `shards[${i}].file`);
+  if (!SHARD_FILE.test(file)) {
+    throw new FieldError(
+      `shards[${i}].file must be the plain name of a file beside the manifest, got "${file}"`,
+    );
+  }
+  return {
+    file,
+    bytes: asCount(fields.bytes, `shards[${i}].bytes`, 1, 2 ** 31),
+    sha256: parseHash(fields.sha256, `shards[${i}].sha256`),
+  };
+}
+
+function parseRange(fields: Fields, at: string): ByteRange {
+  const offset = asCount(fields.offset, `${at}.offset`, 0);
+  if (offset % 4 !== 0) throw new FieldError(`${at}.offset must be a multiple of 4, got ${offset}`);
+  return { shard: asCount(fields.shard, `${at}.shard`, 0), offset };
+}
+
+function parseTensor(value: unknown, at: string): TensorEntry {
+  const fields = asObject(value, at);
+  const name = asString(fields.name, `${at}.name`);
+  if (!TENSOR_NAME.test(name) || name.split('.').some((part) => PROTOTYPE_NAMES.has(part))) {
+    throw new FieldError(
+      `${at}.name must be words joined by dots, none reserved by JavaScript, got "${name}"`,
+    );
+  }
+  const dtype = fields.dtype;
+  if (dtype !== 'float32' && dtype !== 'float16' && dtype !== 'int8') {
+    throw new FieldError(
+      `${at}.dtype of ${name} must be float32, float16 or int8, got ${JSON.stringify(dtype)}`,
+    );
+  }
+  const shape = asArray(fields.shape, `${at}.shape`).map((axis, i) => asCount(axis, `${at}.shape[${i}]`));
+  if (shape.length < 1 || shape.length > MOST_AXES) {
+    throw new FieldError(`${at}.shape of ${name} must have 1 to ${MOST_AXES} axes, got ${shape.length}`);
+  }
+  const scale = fields.scale;
+  if ((scale !== undefined) !== (dtype === 'int8')) {
+    throw new FieldError(
+      `${at}.scale of ${name} must be there for int8 and for nothing else (dtype is ${dtype})`,
+    );
+  }
+  const range = parseRange(fields, at);
+  if (scale === undefined) return { name, shape, dtype, ...range };
+  return { name, shape, dtype, ...range, scale: parseRange(asObject(scale, `${at}.scale`), `${at}.scale`) };
+}
+
+/** Every name once, every range inside its shard, no two ranges on the same bytes. */
+function checkLayout(manifest: Manifest): void {
+  const names = new Set<string>();
+  const used: { shard: number; start: number; end: number; what: string }[] = [];
+  const take = ({ shard, offset }: ByteRange, bytes: number, what: string) => {
+    const entry = manifest.shards[shard];
+    if (!entry)
+      throw new FieldError(`${what} lies in shard ${shard}, but there are ${manifest.shards.length}`);
+    if (offset + bytes > entry.bytes) {
+      throw new FieldError(
+        `${what} ends at byte ${offset + bytes} of ${entry.file}, which has ${entry.bytes}`,
+      );
+    }
+    used.push({ shard, start: offset, end: offset + bytes, what });
+  };
+  for (const tensor of manifest.tensors) {
+    if (names.has(tensor.name)) throw new FieldError(`tensor ${tensor.name} is listed twice`);
+    names.add(tensor.name);
+    take(tensor, sizeOf(tensor.shape) * BYTES_PER_VALUE[tensor.dtype], `tensor ${tensor.name}`);
+    if (tensor.scale) take(tensor.scale, 4 * (tensor.shape.at(-1) ?? 0), `the scale of ${tensor.name}`);
+  }
+  used.sort((a, b) => a.shard - b.shard || a.start - b.start);
+  for (const [i, range] of used.entries()) {
+    const next = used[i + 1];
+    if (next && next.shard === range.shard && next.start < range.end) {
+      throw new FieldError(
+        `${range.what} and ${next.what} overlap at byte ${next.start} of shard ${range.shard}`,
+      );
+    }
+  }
+}
+
+/** SHA-256 of the manifest's text with its own 64 digits replaced by zeros. */
+export function manifestHash(text: string, ownDigits: string): Promise<string> {
+  return sha256(new TextEncoder().encode(text.replaceAll(ownDigits, '0'.repeat(64))));
+}
+
+async function checkHash(text: string, stated: string): Promise<void> {
+  const computed = await manifestHash(text, stated);
+  if (computed !== stated) {
+    throw new FieldError(
+      `its hash is ${computed.slice(0, 12)}…, but it states ${stated.slice(0, 12)}…: it was changed or cut`,
+    );
+  }
 }

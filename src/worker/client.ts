@@ -148,9 +148,14 @@ export class EngineClient {
    * @throws JobError, or a DOMException named AbortError once stopped.
    */
   async encode(format: ClipFormat, clip: ClipData, request: EncodeRequest = {}): Promise<EncodedClip> {
-    const response = await this.ask({ type: 'encode', format, clip }, 'encoded', request.signal, (progress) => {
-      if (progress.type === 'encodeProgress') request.onProgress?.(progress.frame, progress.frames);
-    });
+    const response = await this.ask(
+      { type: 'encode', format, clip },
+      'encoded',
+      request.signal,
+      (progress) => {
+        if (progress.type === 'encodeProgress') request.onProgress?.(progress.frame, progress.frames);
+      },
+    );
     return { file: response.file, extension: response.extension, codec: response.codec };
   }
 

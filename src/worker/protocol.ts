@@ -77,8 +77,16 @@ export interface StepSummary {
 }
 
 export type ErrorCode =
-  | 'no-backend' | 'network' | 'not-a-manifest' | 'manifest-version' | 'shard-corrupt'
-  | 'out-of-memory' | 'device-lost' | 'encoding-failed' | 'invalid-options' | 'internal';
+  | 'no-backend'
+  | 'network'
+  | 'not-a-manifest'
+  | 'manifest-version'
+  | 'shard-corrupt'
+  | 'out-of-memory'
+  | 'device-lost'
+  | 'encoding-failed'
+  | 'invalid-options'
+  | 'internal';
 
 /** Worker → page. Every job ends in exactly one of loaded, clip, encoded, formats, cancelled or failed. */
 export type Response =

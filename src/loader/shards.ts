@@ -1,0 +1,115 @@
+/**
+ * Fetches one shard, streaming, and hands it over only when its length and its SHA-256 are what the manifest says.
+ * Knows nothing of the cache or of tensors.
+ */
+import { LoadError } from './errors';
+import type { ShardEntry } from './manifest';
+import { sha256 } from './sha256';
+
+export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
+
+export interface FetchShardOptions {
+  readonly fetch: Fetch;
+  readonly signal?: AbortSignal | undefined;
+  /** Bytes of this shard so far; falls back to 0 when a damaged shard is fetched again. */
+  readonly onBytes?: (bytes: number) => void;
+}
+
+/**
+ * A failure is tried once more past the HTTP cache, which may hold an interrupted download or an error page.
+ * @throws LoadError `network` or `shard-corrupt`; the signal's reason once aborted
+ */
+export async function fetchShard(
+  url: string,
+  shard: ShardEntry,
+  options: FetchShardOptions,
+): Promise<Uint8Array<ArrayBuffer>> {
+  try {
+    return await attempt(url, shard, options, 'default');
+  } catch (error) {
+    if (!(error instanceof LoadError)) throw error;
+    options.onBytes?.(0);
+    return attempt(url, shard, options, 'reload');
+  }
+}
+
+async function attempt(
+  url: string,
+  shard: ShardEntry,
+  options: FetchShardOptions,
+  cache: RequestCache,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const response = await request(url, { signal: options.signal ?? null, cache }, options.fetch);
+  if (/^text\/html\b/i.test(response.headers.get('content-type') ?? '')) {
+    await response.body?.cancel().catch(() => undefined);
+    throw corrupt(shard, 'the server sent a web page in its place');
+  }
+  const bytes = await readBody(response, shard, options);
+  const hash = await sha256(bytes);
+  if (hash !== shard.sha256) {
+    throw corrupt(shard, `its SHA-256 is ${hash.slice(0, 12)}… and should be ${shard.sha256.slice(0, 12)}…`);
+  }
+  return bytes;
+}
+
+/** A response with a good status. @throws LoadError `network`; the signal's reason once aborted */
+export async function request(url: string, init: RequestInit, fetch: Fetch): Promise<Response> {
+  let response: Response;
+  try {
+    response = await fetch(url, init);
+  } catch (error) {
+    throw networkError(url, error, init.signal);
+  }
+  if (!response.ok) {
+    await response.body?.cancel().catch(() => undefined);
+    const message = `${url} could not be fetched: the server answered ${response.status} ${response.statusText}`;
+    throw new LoadError(
+      'network',
+      `${message.trimEnd()}. Check that the weights are there, then try again.`,
+      true,
+    );
+  }
+  return response;
+}
+
+/** Aborting is not an error of the network: its reason passes through as it is. */
+export function networkError(url: string, error: unknown, signal?: AbortSignal | null): unknown {
+  if (signal?.aborted) return signal.reason;
+  const message = `The connection failed while fetching ${url}. Check the network, then try again.`;
+  return new LoadError('network', message, true, { cause: error });
+}
+
+function corrupt(shard: ShardEntry, what: string): LoadError {
+  const advice = 'Nothing of it was kept. Try again; if it happens twice, the file on the server is damaged.';
+  return new LoadError(
+    'shard-corrupt',
+    `The weights file ${shard.file} is damaged: ${what}. ${advice}`,
+    true,
+  );
+}
+
+async function readBody(
+  response: Response,
+  shard: ShardEntry,
+  { signal, onBytes }: FetchShardOptions,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = new Uint8Array(shard.bytes);
+  const reader = response.body?.getReader();
+  let filled = 0;
+  while (reader) {
+    const { done, value } = await reader.read().catch((error: unknown) => {
+      throw networkError(response.url || shard.file, error, signal);
+    });
+    if (done) break;
+    if (filled + value.length > shard.bytes) {
+      await reader.cancel().catch(() => undefined);
+      throw corrupt(shard, `it is longer than the ${shard.bytes} bytes it should have`);
+    }
+    bytes.set(value, filled);
+    filled += value.length;
+    onBytes?.(filled);
+  }
+  if (filled !== shard.bytes)
+    throw corrupt(shard, `${filled} bytes arrived and ${shard.bytes} were expected`);
+  return bytes;
+}
