@@ -12,18 +12,75 @@ const RESTRICTED = 'lint/style/noRestrictedImports';
 
 /** Importing file → specifiers that ARCHITECTURE.md forbids there. */
 const FORBIDDEN: Record<string, readonly string[]> = {
-  'src/config/a.ts': ['react', '@tensorflow/tfjs-core', '../model/x', '../loader/manifest', '../worker/protocol'],
-  'src/kernels/op/a.ts': ['../../model/x', '../../loader/x', '../../pipeline/x', '../../worker/protocol', 'react'],
-  'src/model/a.ts': ['../loader/manifest', '../sampling/x', '../pipeline/x', '../video/x', '../ui/x', 'node:fs'],
+  'src/config/a.ts': [
+    'react',
+    '@tensorflow/tfjs-core',
+    '../model/x',
+    '../loader/manifest',
+    '../worker/protocol',
+  ],
+  'src/kernels/op/a.ts': [
+    '../../model/x',
+    '../../loader/x',
+    '../../pipeline/x',
+    '../../worker/protocol',
+    'react',
+  ],
+  'src/model/a.ts': [
+    '../loader/manifest',
+    '../sampling/x',
+    '../pipeline/x',
+    '../video/x',
+    '../ui/x',
+    'node:fs',
+  ],
   'src/loader/a.ts': ['../model/x', '../sampling/x', '../pipeline/x', '../worker/protocol', '../store/x'],
-  'src/sampling/a.ts': ['@tensorflow/tfjs-core', '../model/x', '../kernels/op/x', '../loader/x', '../pipeline/x'],
-  'src/pipeline/a.ts': ['../worker/worker', '../worker/client', '../video/x', '../store/x', '../ui/x', 'zustand'],
-  'src/video/a.ts': ['@tensorflow/tfjs-core', '../pipeline/x', '../model/x', '../store/x', '../worker/worker'],
-  'src/worker/worker.ts': ['../ui/x', '../store/x', '../model/x', '../sampling/x', 'react', 'zustand/vanilla'],
-  'src/worker/client.ts': ['../pipeline/x', '../loader/manifest', './worker', '@tensorflow/tfjs-core', 'react'],
+  'src/sampling/a.ts': [
+    '@tensorflow/tfjs-core',
+    '../model/x',
+    '../kernels/op/x',
+    '../loader/x',
+    '../pipeline/x',
+  ],
+  'src/pipeline/a.ts': [
+    '../worker/worker',
+    '../worker/client',
+    '../video/x',
+    '../store/x',
+    '../ui/x',
+    'zustand',
+  ],
+  'src/video/a.ts': [
+    '@tensorflow/tfjs-core',
+    '../pipeline/x',
+    '../model/x',
+    '../store/x',
+    '../worker/worker',
+  ],
+  'src/worker/worker.ts': [
+    '../ui/x',
+    '../store/x',
+    '../model/x',
+    '../sampling/x',
+    'react',
+    'zustand/vanilla',
+  ],
+  'src/worker/client.ts': [
+    '../pipeline/x',
+    '../loader/manifest',
+    './worker',
+    '@tensorflow/tfjs-core',
+    'react',
+  ],
   'src/worker/protocol.ts': ['./worker', '../pipeline/x', '../video/x', 'zustand/vanilla'],
   'src/store/a.ts': ['../ui/x', '../worker/worker', '../pipeline/x', '../video/x', 'react', 'zustand'],
-  'src/ui/a.tsx': ['../worker/client', '../worker/worker', '../pipeline/x', '../loader/x', '@tensorflow/tfjs-core'],
+  'src/ui/a.tsx': [
+    '../worker/client',
+    '../worker/worker',
+    '../pipeline/x',
+    '../loader/x',
+    '@tensorflow/tfjs-core',
+  ],
   'src/main.tsx': ['./pipeline/x', './worker/worker', './model/x', '@tensorflow/tfjs'],
 };
 
@@ -34,11 +91,30 @@ const ALLOWED: Record<string, readonly string[]> = {
   'src/model/b.ts': ['../kernels/op/x', '../config/model', './parameters', '@tensorflow/tfjs-core'],
   'src/loader/b.ts': ['../kernels/op/x', '../config/model', './manifest', '@tensorflow/tfjs-core'],
   'src/sampling/b.ts': ['../config/generation', './random'],
-  'src/pipeline/b.ts': ['../model/x', '../sampling/x', '../loader/x', '../config/model', '../worker/protocol'],
+  'src/pipeline/b.ts': [
+    '../model/x',
+    '../sampling/x',
+    '../loader/x',
+    '../config/model',
+    '../worker/protocol',
+  ],
   'src/video/b.ts': ['../worker/protocol', '../config/model', 'mediabunny', 'gifenc'],
-  'src/worker/jobs.ts': ['../pipeline/x', '../video/x', './protocol', '../config/model', '@tensorflow/tfjs-core'],
+  'src/worker/jobs.ts': [
+    '../pipeline/x',
+    '../video/x',
+    './protocol',
+    '../config/model',
+    '@tensorflow/tfjs-core',
+  ],
   'src/store/b.ts': ['../worker/client', '../worker/protocol', '../config/generation', 'zustand/vanilla'],
-  'src/ui/b.tsx': ['../store/x', '../config/generation', '../worker/protocol', './parts/x', 'react', 'zustand'],
+  'src/ui/b.tsx': [
+    '../store/x',
+    '../config/generation',
+    '../worker/protocol',
+    './parts/x',
+    'react',
+    'zustand',
+  ],
   'src/model/b.test.ts': ['../pipeline/x', 'node:fs', '../loader/x'],
 };
 
@@ -119,7 +195,10 @@ function parseDiagnostics(json: string): Diagnostic[] {
 }
 
 const reported = (file: string, rule: string) =>
-  diagnostics.filter((d) => d.file === file && d.category === rule).map((d) => d.line).sort();
+  diagnostics
+    .filter((d) => d.file === file && d.category === rule)
+    .map((d) => d.line)
+    .sort();
 
 describe('who may import whom', () => {
   it.each(Object.keys(FORBIDDEN))('%s: every forbidden import is an error', (file) => {

@@ -45,7 +45,9 @@ export function keepThreadedWasmGlue(): Plugin {
       const start = code.indexOf('function(WasmBackendModuleThreadedSimd)');
       const end = code.lastIndexOf('}\n);');
       if (start < 0 || end < start) {
-        this.error(`${id}: not the glue this plugin knows; look at it again after an upgrade of tfjs-backend-wasm`);
+        this.error(
+          `${id}: not the glue this plugin knows; look at it again after an upgrade of tfjs-backend-wasm`,
+        );
       }
       const text = JSON.stringify(code.slice(start, end + 1));
       const exporting = code.indexOf("if (typeof exports === 'object' && typeof module");
