@@ -1,0 +1,42 @@
+/**
+ * 3D convolution with replicate padding. Weights are laid out once, when a model is read, for the backend that is
+ * current then; `conv3d` picks the implementation by that layout.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import type { Extent3 } from '../../config/model';
+import type { Padding } from './padding';
+import { conv3dReference } from './reference';
+
+export interface Conv3dWeights {
+  readonly kernel: Extent3;
+  readonly inputs: number;
+  readonly outputs: number;
+  /** plain: [kt, kh, kw, I, O]; stacked: [kh, kw, kt·I, O], for 2D convolutions over time-stacked frames. */
+  readonly layout: 'plain' | 'stacked';
+  readonly weight: tf.Tensor;
+  /** [O] */
+  readonly bias: tf.Tensor1D;
+}
+
+export interface Conv3dOptions {
+  readonly stride?: Extent3;
+  /** Frames repeated at the ends instead of the "same" rule: [0, 0] inside a clip decoded piece by piece. */
+  readonly timePadding?: Padding;
+  /** Added last; the shape of the result. */
+  readonly residual?: tf.Tensor5D;
+}
+
+/** Takes ownership of weight [kt, kh, kw, I, O] and bias [O]; dispose the result's tensors with `tf.dispose`. */
+export function prepareConv3d(weight: tf.Tensor5D, bias: tf.Tensor1D): Conv3dWeights {
+  const [kt, kh, kw, inputs, outputs] = weight.shape;
+  return { kernel: [kt, kh, kw], inputs, outputs, layout: 'plain', weight, bias };
+}
+
+/** x [B, T, H, W, I] -> [B, T', H', W', O]. */
+export function conv3d(x: tf.Tensor5D, weights: Conv3dWeights, options: Conv3dOptions = {}): tf.Tensor5D {
+  return tf.tidy(() => {
+    const { stride = [1, 1, 1], timePadding, residual } = options;
+    const y = conv3dReference(x, weights.weight as tf.Tensor5D, weights.bias, stride, timePadding);
+    return residual ? tf.add(y, residual) : y;
+  });
+}

@@ -1,0 +1,34 @@
+/** Transposed 3D convolution after replicate padding; weights are laid out once for the backend, as in conv3d. */
+import type * as tf from '@tensorflow/tfjs-core';
+import type { Extent3 } from '../../config/model';
+import type { Padding } from '../conv3d/padding';
+import { convTranspose3dReference } from './reference';
+
+export interface ConvTranspose3dWeights {
+  readonly kernel: Extent3;
+  readonly stride: Extent3;
+  readonly inputs: number;
+  readonly outputs: number;
+  readonly weight: tf.Tensor5D;
+  /** [O] */
+  readonly bias: tf.Tensor1D;
+}
+
+/** Takes ownership of weight [kt, kh, kw, I, O] (PyTorch's [I, O, kt, kh, kw] permuted, not flipped) and bias [O]. */
+export function prepareConvTranspose3d(
+  weight: tf.Tensor5D,
+  bias: tf.Tensor1D,
+  stride: Extent3,
+): ConvTranspose3dWeights {
+  const [kt, kh, kw, inputs, outputs] = weight.shape;
+  return { kernel: [kt, kh, kw], stride, inputs, outputs, weight, bias };
+}
+
+/** x [B, T, H, W, I] -> [B, T', H', W', O]; with kernel 4 and strides 1 or 2, T' = T·stride. */
+export function convTranspose3d(
+  x: tf.Tensor5D,
+  weights: ConvTranspose3dWeights,
+  timePadding?: Padding,
+): tf.Tensor5D {
+  return convTranspose3dReference(x, weights.weight, weights.bias, weights.stride, timePadding);
+}

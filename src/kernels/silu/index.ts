@@ -1,0 +1,2 @@
+/** SiLU, x sigmoid(x). Two stock ops that are quick on every backend. */
+export { siluReference as silu } from './reference';

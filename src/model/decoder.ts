@@ -1,0 +1,104 @@
+/** The tokenizer's decoder, latents to frames in one go. For long clips and for progress see decodeInChunks.ts. */
+import * as tf from '@tensorflow/tfjs-core';
+import type { TokenizerConfig } from '../config/model';
+import { type Conv3dWeights, conv3d } from '../kernels/conv3d';
+import {
+  type ConvTranspose3dWeights,
+  convTranspose3d,
+  prepareConvTranspose3d,
+} from '../kernels/convTranspose3d';
+import type { Observe, WeightReader } from './parameters';
+import {
+  type Norm,
+  type ResidualBlock,
+  readConv3d,
+  readNorm,
+  readResidualBlock,
+  runNormSilu,
+  runResidualBlock,
+} from './tokenizer';
+
+export interface DecoderStage {
+  readonly up: ConvTranspose3dWeights;
+  readonly blocks: readonly ResidualBlock[];
+}
+
+export interface DecoderParameters {
+  readonly config: TokenizerConfig;
+  /** [U, D] */
+  readonly codebook: tf.Tensor2D;
+  readonly postQuantization: Conv3dWeights;
+  readonly inputNorm: Norm;
+  readonly stages: readonly DecoderStage[];
+  readonly output: Conv3dWeights;
+}
+
+/**
+ * Reads codebook and decoder; the tensors then belong to the result: free them with `tf.dispose(parameters)`.
+ * C0, the width before the first stage, is what the post-quantisation weights give.
+ */
+export function readDecoder(config: TokenizerConfig, read: WeightReader): DecoderParameters {
+  const { codes, codeWidth, norm, decoder } = config;
+  const inputs = readFreeWidth(read, 'tokenizer.postQuantization.weight', [1, 1, 1, codeWidth, -1]);
+  const postQuantization = readConv3d(read, 'tokenizer.postQuantization', codeWidth, inputs);
+  let channels = inputs;
+  const stages = decoder.map((stage, i) => {
+    const name = `tokenizer.decoder.stages.${i}`;
+    const up = prepareConvTranspose3d(
+      read(`${name}.up.weight`, [-1, -1, -1, channels, stage.channels]) as tf.Tensor5D,
+      read(`${name}.up.bias`, [stage.channels]) as tf.Tensor1D,
+      stage.stride,
+    );
+    channels = stage.channels;
+    const blocks = Array.from({ length: stage.residualBlocks }, (_, j) =>
+      readResidualBlock(norm, read, `${name}.blocks.${j}`, stage.channels),
+    );
+    return { up, blocks };
+  });
+  return {
+    config,
+    codebook: read('tokenizer.codebook', [codes, codeWidth]) as tf.Tensor2D,
+    postQuantization,
+    inputNorm: readNorm(norm, read, 'tokenizer.decoder.inputNorm', inputs),
+    stages,
+    output: readConv3d(read, 'tokenizer.decoder.output', channels, 3),
+  };
+}
+
+/** The extent that `shape` leaves free at its end. */
+function readFreeWidth(read: WeightReader, name: string, shape: readonly number[]): number {
+  const weight = read(name, shape);
+  const width = weight.shape[weight.shape.length - 1] ?? 0;
+  weight.dispose();
+  return width;
+}
+
+/**
+ * latents [B, T', H', W', D] -> frames [B, T, H, W, 3]. The caller disposes the result.
+ * `observe` sees `post_vq_conv`, `final_block.norm`, `final_block`, `conv_blocks.<i>.up`, `.res<j>`,
+ * `.res<j>.norm1/conv1/norm2/conv2` and `video`, all channels last.
+ */
+export function runDecoder(
+  parameters: DecoderParameters,
+  latents: tf.Tensor5D,
+  observe?: Observe,
+): tf.Tensor5D {
+  const { postQuantization, inputNorm, stages, output } = parameters;
+  // Each step frees what it reads, so that at most three clips of one resolution are alive.
+  const step = (x: tf.Tensor5D, run: (x: tf.Tensor5D) => tf.Tensor5D, name: string): tf.Tensor5D => {
+    const y = tf.tidy(() => run(x));
+    if (x !== latents) x.dispose();
+    observe?.(name, y);
+    return y;
+  };
+  let x = step(latents, (v) => conv3d(v, postQuantization), 'post_vq_conv');
+  x = step(x, (v) => runNormSilu(inputNorm, v, 'final_block.norm', observe), 'final_block');
+  stages.forEach(({ up, blocks }, i) => {
+    x = step(x, (v) => convTranspose3d(v, up), `conv_blocks.${i}.up`);
+    blocks.forEach((block, j) => {
+      const name = `conv_blocks.${i}.res${j + 1}`;
+      x = step(x, (v) => runResidualBlock(block, v, name, observe), name);
+    });
+  });
+  return step(x, (v) => conv3d(v, output), 'video');
+}

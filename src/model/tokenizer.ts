@@ -1,0 +1,89 @@
+/**
+ * What decoder and encoder share: their norms, residual blocks and 1×1×1 convolutions, and what they are read from.
+ * Clips are [B, T, H, W, 3] with nominal range ±0.5 (unbounded), latents [B, T', H', W', D].
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import type { TokenizerConfig } from '../config/model';
+import { channelAffine } from '../kernels/channelAffine';
+import { type Conv3dWeights, conv3d, prepareConv3d } from '../kernels/conv3d';
+import { groupNorm } from '../kernels/groupNorm';
+import { silu } from '../kernels/silu';
+import { type Observe, readScaleBias, type ScaleBias, type WeightReader } from './parameters';
+
+export interface Norm extends ScaleBias {
+  readonly kind: TokenizerConfig['norm'];
+}
+
+/** x + conv2(silu(norm2(conv1(silu(norm1(x)))))) */
+export interface ResidualBlock {
+  readonly norm1: Norm;
+  readonly conv1: Conv3dWeights;
+  readonly norm2: Norm;
+  readonly conv2: Conv3dWeights;
+}
+
+/** Free kernel extents: they are the weights' own. */
+const ANY_KERNEL = [-1, -1, -1] as const;
+
+/** Reads `<name>.weight` [kt, kh, kw, inputs, outputs] and `<name>.bias`. */
+export function readConv3d(read: WeightReader, name: string, inputs: number, outputs: number): Conv3dWeights {
+  return prepareConv3d(
+    read(`${name}.weight`, [...ANY_KERNEL, inputs, outputs]) as tf.Tensor5D,
+    read(`${name}.bias`, [outputs]) as tf.Tensor1D,
+  );
+}
+
+export function readNorm(
+  kind: TokenizerConfig['norm'],
+  read: WeightReader,
+  name: string,
+  channels: number,
+): Norm {
+  return { kind, ...readScaleBias(read, name, channels) };
+}
+
+export function readResidualBlock(
+  kind: TokenizerConfig['norm'],
+  read: WeightReader,
+  name: string,
+  channels: number,
+): ResidualBlock {
+  return {
+    norm1: readNorm(kind, read, `${name}.norm1`, channels),
+    conv1: readConv3d(read, `${name}.conv1`, channels, channels),
+    norm2: readNorm(kind, read, `${name}.norm2`, channels),
+    conv2: readConv3d(read, `${name}.conv2`, channels, channels),
+  };
+}
+
+/** silu(norm(x)). When observed, the norm alone is made as well and reported under `normName`. */
+export function runNormSilu(norm: Norm, x: tf.Tensor5D, normName: string, observe?: Observe): tf.Tensor5D {
+  return tf.tidy(() => {
+    const { kind, scale, bias } = norm;
+    if (kind === 'affine' && !observe) return channelAffine(x, scale, bias, 'silu');
+    const normal = kind === 'group' ? groupNorm(x, scale, bias) : channelAffine(x, scale, bias);
+    observe?.(normName, normal);
+    return silu(normal) as tf.Tensor5D;
+  });
+}
+
+/** `observe` sees `<name>.norm1`, `.conv1`, `.norm2`, `.conv2` (before the sum) and `<name>`. */
+export function runResidualBlock(
+  block: ResidualBlock,
+  x: tf.Tensor5D,
+  name: string,
+  observe?: Observe,
+): tf.Tensor5D {
+  return tf.tidy(() => {
+    const first = tf.tidy(() => conv3d(runNormSilu(block.norm1, x, `${name}.norm1`, observe), block.conv1));
+    observe?.(`${name}.conv1`, first);
+    const activated = runNormSilu(block.norm2, first, `${name}.norm2`, observe);
+    first.dispose();
+    const sum = conv3d(activated, block.conv2, { residual: x });
+    if (observe) {
+      observe(`${name}.conv2`, tf.sub(sum, x));
+      observe(name, sum);
+    }
+    return sum;
+  });
+}

@@ -1,0 +1,111 @@
+/**
+ * The masked bottleneck transformer: parameters and one forward pass. It decides nothing about sampling.
+ * Letters: B batch, N tokens, NC context, NT target, L latent tokens, C width, V vocabulary (see config/model.ts).
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import type { TransformerConfig } from '../config/model';
+import { embedding } from '../kernels/embedding';
+import { layerNorm } from '../kernels/layerNorm';
+import { linear } from '../kernels/linear';
+import { type BlockParameters, readBlock, runBlock, type Streams } from './block';
+import { type Observe, readScaleBias, type ScaleBias, type WeightReader } from './parameters';
+
+export interface TransformerParameters {
+  readonly config: TransformerConfig;
+  /** [V, C] */
+  readonly tokenEmbedding: tf.Tensor2D;
+  /** [positions, C] */
+  readonly positionEmbedding: tf.Tensor2D;
+  /** [C] */
+  readonly maskEmbedding: tf.Tensor1D;
+  /** [L, C] */
+  readonly latentTokens: tf.Tensor2D;
+  readonly blocks: readonly BlockParameters[];
+  readonly finalNorm: ScaleBias;
+  /** [C, V] */
+  readonly head: tf.Tensor2D;
+}
+
+/** Positions are indices into the grid, t·H'·W' + h·W' + w. Arrays hold the samples of a batch one after the other. */
+export interface TokenSets {
+  /** B; 1 when left out. */
+  readonly batch?: number;
+  /** [B, N] the code at every position; read only at the context positions. */
+  readonly tokens: Int32Array;
+  /** [B, NC] positions whose tokens are known; may be empty. */
+  readonly context: Int32Array;
+  /** [B, NT] positions to predict. */
+  readonly target: Int32Array;
+}
+
+/** Reads all weights; the tensors then belong to the result: free them with `tf.dispose(parameters)`. */
+export function readTransformer(config: TransformerConfig, read: WeightReader): TransformerParameters {
+  const { width, vocabulary, positions, latentTokens, modes } = config;
+  const matrix = (name: string, rows: number, columns: number): tf.Tensor2D =>
+    read(`transformer.${name}`, [rows, columns]) as tf.Tensor2D;
+  return {
+    config,
+    tokenEmbedding: matrix('tokenEmbedding', vocabulary, width),
+    positionEmbedding: matrix('positionEmbedding', positions, width),
+    maskEmbedding: read('transformer.maskEmbedding', [width]) as tf.Tensor1D,
+    latentTokens: matrix('latentTokens', latentTokens, width),
+    blocks: modes.map((mode, i) => readBlock(mode, config, read, `transformer.blocks.${i}`)),
+    finalNorm: readScaleBias(read, 'transformer.finalNorm', width),
+    head: matrix('head.weight', width, vocabulary),
+  };
+}
+
+/**
+ * Logits [B, NT, V] in the order of `target`. The caller disposes the result.
+ * `observe` sees `input.*`, `blockNN.*`, `blockNN.inner.*`, `ln_f` and `logits`.
+ */
+export function runTransformer(
+  parameters: TransformerParameters,
+  sets: TokenSets,
+  observe?: Observe,
+): tf.Tensor3D {
+  return tf.tidy(() => {
+    const { config, blocks, finalNorm, head } = parameters;
+    let streams = embed(parameters, sets);
+    observe?.('input.sos', streams.latents);
+    observe?.('input.contexts', streams.contexts);
+    observe?.('input.targets', streams.targets);
+    blocks.forEach((block, i) => {
+      const name = `block${String(i).padStart(2, '0')}`;
+      const next = tf.tidy(() => runBlock(block, config.heads, streams, name, observe));
+      // What a block replaced is not needed again.
+      for (const key of ['latents', 'contexts', 'targets'] as const) {
+        if (next[key] !== streams[key]) streams[key].dispose();
+      }
+      streams = next;
+    });
+    const normal = layerNorm(streams.targets, finalNorm.scale, finalNorm.bias); // [B, NT, C]
+    observe?.('ln_f', normal);
+    const logits = linear(normal, { weight: head }) as tf.Tensor3D; // [B, NT, V]
+    observe?.('logits', logits);
+    return logits;
+  });
+}
+
+/** What enters block 0: latent tokens without positions, contexts with their codes, targets with the mask embedding. */
+function embed(parameters: TransformerParameters, sets: TokenSets): Streams {
+  const { tokens, context, target, batch = 1 } = sets;
+  const { config, tokenEmbedding, positionEmbedding, maskEmbedding, latentTokens } = parameters;
+  const { width } = config;
+  const [n, contexts, targets] = [tokens.length / batch, context.length / batch, target.length / batch];
+  for (const [name, count] of Object.entries({ tokens: n, context: contexts, target: targets })) {
+    if (!Number.isInteger(count)) {
+      throw new RangeError(`runTransformer: ${name} does not divide into ${batch} samples of equal length.`);
+    }
+  }
+  if (n > config.positions) {
+    throw new RangeError(`runTransformer: ${n} tokens exceed the model's ${config.positions} positions.`);
+  }
+  const contextTokens = context.map((position, i) => tokens[Math.floor(i / contexts) * n + position] ?? -1);
+  const at = (positions: Int32Array): tf.Tensor2D => embedding(positionEmbedding, positions);
+  return {
+    latents: tf.tile(tf.reshape(latentTokens, [1, config.latentTokens, width]), [batch, 1, 1]),
+    contexts: tf.reshape(tf.add(embedding(tokenEmbedding, contextTokens), at(context)), [batch, contexts, width]),
+    targets: tf.reshape(tf.add(at(target), tf.reshape(maskEmbedding, [1, width])), [batch, targets, width]),
+  };
+}
