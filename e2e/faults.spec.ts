@@ -1,0 +1,165 @@
+/** What goes wrong on the way of the weights, and in the browser: each gives a sentence, and Retry where it helps. */
+import { chromium, type Page, type Route } from '@playwright/test';
+import { findBrowser } from '../scripts/browser';
+import { FLAGS_WITHOUT_ENGINE } from './chromium';
+import { alertOf, button, clipHashes, expect, finished, generate, open, ready, test } from './driver';
+import { bitFlipped, htmlPage, MANIFEST, missing, SHARDS, shardRequests, truncated } from './faults';
+
+/** The failure is a sentence for a person: not empty, ends as a sentence, no stack and no raw type names. */
+async function expectSentence(page: Page): Promise<string> {
+  await expect(alertOf(page).first()).toBeVisible({ timeout: 30_000 });
+  const text = ((await alertOf(page).first().textContent()) ?? '').trim();
+  expect(text.length).toBeGreaterThan(20);
+  expect(text).toMatch(/[.!]/);
+  expect(text).not.toMatch(/\[object|undefined|NaN|TypeError|\bat .*:\d+:\d+/);
+  return text;
+}
+
+const SHARD_FAULTS: [string, (route: Route) => Promise<void>][] = [
+  ['is missing', missing],
+  ['is truncated', truncated],
+  ['has one bit flipped', bitFlipped],
+  ['is an HTML page', htmlPage],
+];
+
+for (const [what, fault] of SHARD_FAULTS) {
+  test(`a shard that ${what} is reported, not cached, and Retry mends it`, async ({ page }) => {
+    await page.route(SHARDS, fault);
+    await open(page, { backend: 'wasm', frames: 16, steps: 4 });
+    await expectSentence(page);
+    await expect(button(page, 'Retry')).toBeVisible();
+    await page.unroute(SHARDS);
+    await button(page, 'Retry').click();
+    await generate(page);
+    await expect(alertOf(page)).toHaveCount(0);
+  });
+}
+
+test('after a fault only the bad shard is fetched again', async ({ page, context }) => {
+  let spoiled = '';
+  await page.route(SHARDS, async (route) => {
+    spoiled ||= route.request().url();
+    await (route.request().url() === spoiled ? bitFlipped(route) : route.continue());
+  });
+  await open(page, { backend: 'wasm' });
+  await expectSentence(page);
+  await page.unroute(SHARDS);
+  const asked = shardRequests(context);
+  await button(page, 'Retry').click();
+  await ready(page);
+  expect(asked).toContain(spoiled);
+});
+
+test('a manifest of another version is refused with a sentence', async ({ page }) => {
+  await page.route(MANIFEST, async (route) => {
+    const response = await route.fetch();
+    const manifest = (await response.json()) as Record<string, unknown>;
+    await route.fulfill({ response, json: { ...manifest, version: 99 } });
+  });
+  await open(page);
+  expect(await expectSentence(page)).toMatch(/version/i);
+});
+
+test('an HTML page in place of the manifest is refused with a sentence', async ({ page }) => {
+  await page.route(MANIFEST, htmlPage);
+  await open(page);
+  await expectSentence(page);
+});
+
+test('a manifest that is not there is reported and Retry mends it', async ({ page }) => {
+  await page.route(MANIFEST, missing);
+  await open(page, { backend: 'wasm' });
+  await expectSentence(page);
+  await page.unroute(MANIFEST);
+  await button(page, 'Retry').click();
+  await ready(page);
+});
+
+test('a second visit loads the weights from the cache and asks the network for none', async ({
+  page,
+  context,
+}) => {
+  await open(page, { backend: 'wasm', frames: 16, steps: 4, seed: 5 });
+  await generate(page);
+  const first = await clipHashes(page);
+  await page.close();
+
+  const asked = shardRequests(context);
+  const second = await context.newPage();
+  await second.emulateMedia({ reducedMotion: 'reduce' });
+  await second.route('**/*.bin', (route) => route.abort('internetdisconnected'));
+  await open(second, { backend: 'wasm', frames: 16, steps: 4, seed: 5 });
+  await generate(second);
+  expect(asked).toEqual([]);
+  expect(await clipHashes(second)).toEqual(first);
+});
+
+test('an offline second visit needs nothing but the page itself', async ({ page, context }) => {
+  await open(page, { backend: 'wasm' });
+  await ready(page);
+  await page.close();
+  const second = await context.newPage();
+  await second.route(MANIFEST, (route) => route.abort('internetdisconnected'));
+  await second.route(SHARDS, (route) => route.abort('internetdisconnected'));
+  await open(second, { backend: 'wasm' });
+  await ready(second);
+});
+
+test('the size is known before the download starts', async ({ page }) => {
+  let release = () => {};
+  const gate = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  await page.route(SHARDS, async (route) => {
+    await gate;
+    await route.continue();
+  });
+  await open(page, { backend: 'wasm' });
+  const bar = page.getByRole('progressbar', { name: 'Loading weights' });
+  await expect(bar).toBeVisible();
+  await expect(page.getByText(/\d+(\.\d+)? ?[kM]B/).first()).toBeVisible();
+  release();
+  await ready(page);
+});
+
+test('neither WebGPU nor WebAssembly: a sentence says so', async () => {
+  const executablePath = findBrowser();
+  const browser = await chromium.launch({
+    args: FLAGS_WITHOUT_ENGINE,
+    ...(executablePath ? { executablePath } : {}),
+  });
+  const page = await browser.newPage({ baseURL: `http://localhost:${process.env.E2E_PORT}/` });
+  try {
+    await open(page);
+    const text = await expectSentence(page);
+    expect(text).toMatch(/WebGPU/);
+    expect(text).toMatch(/WebAssembly/);
+  } finally {
+    await browser.close();
+  }
+});
+
+test('a seed that is not a number is explained and the page still works', async ({ page }) => {
+  await open(page, { backend: 'wasm', frames: 16, steps: 4, seed: 'blue' });
+  await ready(page);
+  await expect(page.getByText(/blue/).first()).toBeVisible();
+  await generate(page);
+});
+
+test('values out of range in the link are explained and replaced', async ({ page }) => {
+  await open(page, { backend: 'wasm', frames: 100_000, steps: -3, temperature: 'warm', schedule: 'spiral' });
+  await ready(page);
+  await expect(page.getByText(/spiral/).first()).toBeVisible();
+  await page.getByRole('slider', { name: 'Steps', exact: true }).fill('4');
+  await generate(page);
+});
+
+test('a fault during a later load loses nothing that was already made', async ({ page }) => {
+  await open(page, { backend: 'wasm', frames: 16, steps: 4 });
+  await generate(page);
+  const before = await clipHashes(page);
+  await page.getByRole('textbox', { name: 'Seed' }).fill('not a number');
+  await button(page, 'Generate').click();
+  await finished(page);
+  expect(await clipHashes(page)).toHaveLength(before.length);
+});
