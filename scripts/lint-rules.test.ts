@@ -34,7 +34,14 @@ const FORBIDDEN: Record<string, readonly string[]> = {
     '../ui/x',
     'node:fs',
   ],
-  'src/loader/a.ts': ['../model/x', '../sampling/x', '../pipeline/x', '../worker/protocol', '../store/x'],
+  'src/loader/a.ts': [
+    '../model',
+    '../model/x',
+    '../sampling/x',
+    '../pipeline/x',
+    '../worker/protocol',
+    '../store/x',
+  ],
   'src/sampling/a.ts': [
     '@tensorflow/tfjs-core',
     '../model/x',
@@ -81,7 +88,7 @@ const FORBIDDEN: Record<string, readonly string[]> = {
     '../loader/x',
     '@tensorflow/tfjs-core',
   ],
-  'src/main.tsx': ['./pipeline/x', './worker/worker', './model/x', '@tensorflow/tfjs'],
+  'src/main.tsx': ['./loader', './pipeline/x', './worker/worker', './model/x', '@tensorflow/tfjs'],
 };
 
 /** Importing file → specifiers that it is meant to use. */
