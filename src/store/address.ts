@@ -1,0 +1,86 @@
+/**
+ * The page's address: what a link may ask for, and the link that recalls the present settings. Text in, text out;
+ * touches neither `location` nor `history`.
+ */
+import { type GenerationOptions, type ModelFacts, toSearchParams } from '../config/generation';
+import type { BackendName, ClipFormat } from '../worker/protocol';
+
+export const DEFAULT_MANIFEST = 'weights/sky-64/manifest.json';
+const BACKENDS: readonly BackendName[] = ['webgpu', 'wasm', 'cpu'];
+export const FORMATS: readonly ClipFormat[] = ['mp4', 'webm', 'gif'];
+
+/** What a link asks for. `problems`: sentences about what could not be used. */
+export interface Address {
+  readonly manifestUrl: string;
+  readonly backend?: BackendName;
+  readonly format?: ClipFormat;
+  /** `start=no` keeps the first clip from starting by itself. */
+  readonly autostart: boolean;
+  /** Every parameter; `parseGenerationOptions` picks its own. */
+  readonly given: Readonly<Record<string, string>>;
+  readonly problems: readonly string[];
+}
+
+/** @param search `location.search` */
+export function readAddress(search: string): Address {
+  const params = new URLSearchParams(search);
+  const problems: string[] = [];
+  const choice = <T extends string>(name: string, known: readonly T[], instead: string): T | undefined => {
+    const text = params.get(name);
+    if (text === null) return undefined;
+    const value = known.find((item) => item === text);
+    if (!value) problems.push(`“${name}=${shorten(text)}” in the address is not one of ${known.join(', ')}; ${instead}.`);
+    return value;
+  };
+  const backend = choice('backend', BACKENDS, 'the page chooses by itself');
+  const format = choice('format', FORMATS, 'the best one that this browser writes is used');
+  const start = choice('start', ['yes', 'no'] as const, 'the first clip starts by itself');
+  const model = params.get('model');
+  const usable = model === null || isManifestUrl(model);
+  if (!usable) {
+    problems.push(
+      `“model=${shorten(model ?? '')}” in the address is not the http(s) address of a manifest.json; the page's own model is used.`,
+    );
+  }
+  return {
+    manifestUrl: usable && model !== null ? model : DEFAULT_MANIFEST,
+    ...(backend ? { backend } : {}),
+    ...(format ? { format } : {}),
+    autostart: start !== 'no',
+    given: Object.fromEntries(params),
+    problems,
+  };
+}
+
+/**
+ * The query that recalls these options. Length and steps are always written, because their defaults differ from
+ * device to device; parameters that are no option (backend, model, start) stay as they are in `search`.
+ */
+export function writeAddress(
+  search: string,
+  options: GenerationOptions,
+  facts: ModelFacts,
+  format: ClipFormat | null,
+): string {
+  const params = new URLSearchParams(search);
+  for (const key of Object.keys(options)) params.delete(key);
+  for (const [key, value] of toSearchParams(options, facts)) params.set(key, value);
+  params.set('frames', String(options.frames));
+  params.set('steps', String(options.steps));
+  if (format) params.set('format', format);
+  return `?${params}`;
+}
+
+/** Relative addresses count: they are resolved against the page. */
+function isManifestUrl(text: string): boolean {
+  if (text.trim() === '') return false;
+  try {
+    return ['http:', 'https:'].includes(new URL(text, 'https://page.invalid/').protocol);
+  } catch {
+    return false;
+  }
+}
+
+function shorten(text: string): string {
+  return text.length > 40 ? `${text.slice(0, 39)}…` : text;
+}

@@ -1,0 +1,49 @@
+/**
+ * Figures and sentences as the visitor reads them. Pure functions; units in, text out.
+ */
+import type { BackendSummary } from '../worker/protocol';
+
+/** Bytes as megabytes with one decimal, e.g. `12.9`. */
+export function megabytes(bytes: number): string {
+  return (bytes / 1e6).toFixed(1);
+}
+
+/** A duration as one reads it: `0.6 s`, `14 s`, `2 min 5 s`. */
+export function duration(milliseconds: number): string {
+  const seconds = milliseconds / 1000;
+  if (seconds < 0.095) return `${Math.max(1, Math.round(milliseconds))} ms`;
+  if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
+  if (seconds < 59.5) return `${Math.round(seconds)} s`;
+  const whole = Math.round(seconds);
+  return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+}
+
+/** Time left, in whole seconds so that it does not flicker. */
+export function timeLeft(milliseconds: number): string {
+  const seconds = Math.max(1, Math.round(milliseconds / 1000));
+  return seconds < 60 ? `${seconds} s left` : `${Math.floor(seconds / 60)} min ${seconds % 60} s left`;
+}
+
+/** `sky-64 · 10.0 M parameters · wasm, 2 threads · 0.6 s a step`, as much of it as is known. */
+export function machineLine(
+  model: { readonly name: string; readonly parameters: number } | null,
+  backend: BackendSummary | null,
+  millisecondsPerStep: number | null,
+): string {
+  const parts: string[] = [];
+  if (model) parts.push(model.name, `${(model.parameters / 1e6).toFixed(1)} M parameters`);
+  if (backend) parts.push(backendWords(backend));
+  if (millisecondsPerStep !== null) parts.push(`${duration(millisecondsPerStep)} a step`);
+  return parts.join(' · ');
+}
+
+function backendWords({ backend, threads, adapter }: BackendSummary): string {
+  if (backend === 'wasm') return `wasm, ${threads} ${threads === 1 ? 'thread' : 'threads'}`;
+  return adapter ? `${backend}, ${adapter}` : backend;
+}
+
+/** Tells model, seed and length. */
+export function fileName(model: string, seed: number, frames: number, extension: string): string {
+  const safe = model.replaceAll(/[^\w.-]+/g, '-') || 'clip';
+  return `${safe}-seed-${seed}-${frames}-frames.${extension}`;
+}

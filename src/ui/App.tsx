@@ -1,0 +1,73 @@
+/**
+ * The page: a window on a sky, and the controls of a camera beside or below it.
+ */
+import { machineLine } from '../store/words';
+import { useActions, usePage, usePageState, usePlayhead } from './context';
+import { useKeys } from './hooks';
+import { Keep } from './Keep';
+import { Reel } from './Reel';
+import { Settings } from './Settings';
+import { Shutter, Status } from './Shutter';
+import { Window } from './Window';
+import './styles/tokens.css';
+import './styles/layout.css';
+import './styles/window.css';
+import './styles/controls.css';
+
+export function App() {
+  useShortcuts();
+  return (
+    <main className="room">
+      <header>
+        <h1>Sky, unmasked</h1>
+        <p>Skies that never were, imagined on your own device.</p>
+      </header>
+      <section className="stage" aria-label="Clip">
+        <Window />
+        <Reel />
+      </section>
+      <section className="controls" aria-label="Controls">
+        <div className="now">
+          <Shutter />
+          <Status />
+        </div>
+        <div className="next">
+          <Settings />
+          <Keep />
+        </div>
+        <Machine />
+      </section>
+    </main>
+  );
+}
+
+function Machine() {
+  const model = usePageState((state) => state.model);
+  const backend = usePageState((state) => state.backend);
+  const millisecondsPerStep = usePageState((state) => state.millisecondsPerStep);
+  return (
+    <footer className="machine">
+      <p>{machineLine(model, backend, millisecondsPerStep)}</p>
+      {backend ? <p>{backend.reason}</p> : null}
+    </footer>
+  );
+}
+
+/** Space plays and pauses, the arrows step through the frames, Escape stops. */
+function useShortcuts() {
+  const { store } = usePage();
+  const { stop, togglePlayback } = useActions();
+  const playhead = usePlayhead();
+  const move = (by: number) => {
+    const { clip, view, playback } = store.getState();
+    if (!clip || view !== 'clip') return;
+    if (playback === 'playing') togglePlayback();
+    playhead.moveTo((Math.floor(playhead.at()) + by + clip.frames) % clip.frames);
+  };
+  useKeys({
+    ' ': () => store.getState().view === 'clip' && togglePlayback(),
+    ArrowLeft: () => move(-1),
+    ArrowRight: () => move(1),
+    Escape: stop,
+  });
+}

@@ -1,0 +1,129 @@
+/**
+ * What the next clip is made with. Every change counts from the next Generate on and is written to the address.
+ */
+import { type ReactNode, useId } from 'react';
+import { type GenerationOptions, limitsFor, type NumericField, SCHEDULES } from '../config/generation';
+import { useActions, usePageState } from './context';
+
+export function Settings() {
+  return (
+    <div className="settings">
+      <Slider field="steps" />
+      <Slider field="frames" show={(frames, rate) => `${frames} · ${(frames / rate).toFixed(1)} s`} unit="frames" />
+      <Seed />
+      <details>
+        <summary>Advanced</summary>
+        <div className="rows">
+          <Slider field="temperature" show={(value) => value.toFixed(2)} />
+          <Slider field="choiceTemperature" show={(value) => value.toFixed(1)} />
+          <Slider field="topK" show={(value) => (value === 0 ? 'all' : String(value))} />
+          <ScheduleChoice />
+          <Slider field="revisePasses" />
+        </div>
+      </details>
+    </div>
+  );
+}
+
+interface SliderProps {
+  readonly field: Exclude<NumericField, 'seed'>;
+  /** The value as it is shown; `rate` is the clip's frames a second. */
+  readonly show?: (value: number, rate: number) => string;
+  /** Read out after the value. */
+  readonly unit?: string;
+}
+
+function Slider({ field, show = String, unit }: SliderProps) {
+  const { change } = useActions();
+  const facts = usePageState((state) => state.facts);
+  const rate = usePageState((state) => state.model?.frameRate ?? 16);
+  const value = usePageState((state) => state.settings[field]);
+  const { label, min, max, step } = limitsFor(facts)[field];
+  const fill = max > min ? (value - min) / (max - min) : 0;
+  return (
+    <Row label={label} value={show(value, rate)}>
+      {(id) => (
+        <input
+          id={id}
+          type="range"
+          min={min}
+          max={max}
+          step={step}
+          value={value}
+          {...(unit ? { 'aria-valuetext': `${value} ${unit}` } : {})}
+          style={{ '--value': fill } as React.CSSProperties}
+          onChange={(event) => change(field, event.currentTarget.value)}
+        />
+      )}
+    </Row>
+  );
+}
+
+function ScheduleChoice() {
+  const { change } = useActions();
+  const schedule = usePageState((state) => state.settings.schedule);
+  return (
+    <Row label="Schedule">
+      {(id) => (
+        <select
+          id={id}
+          value={schedule}
+          onChange={(event) => change('schedule' satisfies keyof GenerationOptions, event.currentTarget.value)}
+        >
+          {SCHEDULES.map((name) => (
+            <option key={name} value={name}>
+              {name.replace('_', ' ')}
+            </option>
+          ))}
+        </select>
+      )}
+    </Row>
+  );
+}
+
+function Seed() {
+  const { typeSeed, commitSeed, newSeed } = useActions();
+  const text = usePageState((state) => state.seedText);
+  const wrong = usePageState((state) => state.seedText.trim() !== String(state.settings.seed));
+  return (
+    <Row label="Seed">
+      {(id) => (
+        <span className="seed">
+          <input
+            id={id}
+            type="text"
+            inputMode="numeric"
+            autoComplete="off"
+            spellCheck={false}
+            value={text}
+            aria-invalid={wrong}
+            onChange={(event) => typeSeed(event.currentTarget.value)}
+            onBlur={commitSeed}
+            onKeyDown={(event) => event.key === 'Enter' && commitSeed()}
+          />
+          <button type="button" onClick={newSeed}>
+            New seed
+          </button>
+        </span>
+      )}
+    </Row>
+  );
+}
+
+interface RowProps {
+  readonly label: string;
+  readonly value?: string;
+  readonly children: (id: string) => ReactNode;
+}
+
+/** Label, control and, for sliders, the value. */
+function Row({ label, value, children }: RowProps) {
+  const id = useId();
+  return (
+    <div className="row" data-value={value === undefined ? undefined : ''}>
+      <label htmlFor={id}>{label}</label>
+      {children(id)}
+      {value === undefined ? null : <output htmlFor={id}>{value}</output>}
+    </div>
+  );
+}

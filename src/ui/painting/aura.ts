@@ -1,0 +1,20 @@
+/**
+ * The light that the picture throws on the wall around it: a handful of pixels taken from it, stretched wide by
+ * CSS. Canvas only. Blended a little at a time, so that it follows the picture slowly.
+ */
+
+/** Pixels along a side; few, so that the stretching blurs. */
+export const AURA_SIDE = 6;
+/** Share of the new light in one call. */
+const BLEND = 0.22;
+
+/** @param at once `true` to take the picture's light at once */
+export function paintAura(aura: HTMLCanvasElement, picture: HTMLCanvasElement, atOnce = false): void {
+  const context = aura.getContext('2d');
+  if (!context) return;
+  context.imageSmoothingEnabled = true;
+  context.imageSmoothingQuality = 'high';
+  context.globalAlpha = atOnce ? 1 : BLEND;
+  context.drawImage(picture, 0, 0, AURA_SIDE, AURA_SIDE);
+  context.globalAlpha = 1;
+}
