@@ -1,9 +1,16 @@
 /** What goes wrong on the way of the weights, and in the browser: each gives a sentence, and Retry where it helps. */
-import { chromium, type Page, type Route } from '@playwright/test';
-import { findBrowser } from '../scripts/browser';
-import { FLAGS_WITHOUT_ENGINE } from './chromium';
+import type { Page, Route } from '@playwright/test';
 import { alertOf, button, clipHashes, expect, finished, generate, open, ready, test } from './driver';
-import { bitFlipped, htmlPage, MANIFEST, missing, SHARDS, shardRequests, truncated } from './faults';
+import {
+  bitFlipped,
+  htmlPage,
+  MANIFEST,
+  missing,
+  patchWorker,
+  SHARDS,
+  shardRequests,
+  truncated,
+} from './faults';
 
 /** The failure is a sentence for a person: not empty, ends as a sentence, no stack and no raw type names. */
 async function expectSentence(page: Page): Promise<string> {
@@ -122,21 +129,15 @@ test('the size is known before the download starts', async ({ page }) => {
   await ready(page);
 });
 
-test('neither WebGPU nor WebAssembly: a sentence says so', async () => {
-  const executablePath = findBrowser();
-  const browser = await chromium.launch({
-    args: FLAGS_WITHOUT_ENGINE,
-    ...(executablePath ? { executablePath } : {}),
-  });
-  const page = await browser.newPage({ baseURL: `http://localhost:${process.env.E2E_PORT}/` });
-  try {
-    await open(page);
-    const text = await expectSentence(page);
-    expect(text).toMatch(/WebGPU/);
-    expect(text).toMatch(/WebAssembly/);
-  } finally {
-    await browser.close();
-  }
+test('neither WebGPU nor WebAssembly: a sentence says so', async ({ page }) => {
+  await patchWorker(
+    page,
+    "delete self.WebAssembly; Object.defineProperty(WorkerNavigator.prototype, 'gpu', { get: () => undefined });",
+  );
+  await open(page);
+  const text = await expectSentence(page);
+  expect(text).toMatch(/WebGPU/);
+  expect(text).toMatch(/WebAssembly/);
 });
 
 test('a seed that is not a number is explained and the page still works', async ({ page }) => {
