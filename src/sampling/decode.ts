@@ -1,0 +1,88 @@
+/**
+ * MaskGIT decoding: every step predicts all targets at once and keeps the most confident as context. One async
+ * generator; it knows the grid as numbered positions only.
+ */
+import type { Schedule } from '../config/generation';
+import type { Filter } from './filtering';
+import { chooseContext, movedCount, type Strategy } from './masking';
+import { type ChoiceSchedule, choiceTemperatureFactor, maskedCount, progressAfter } from './schedules';
+import { type GridState, type Phase, predictAndDraw, type SamplerContext, type SamplingStep } from './steps';
+
+export interface DecodeOptions extends Filter {
+  /** Steps that the schedule is divided into; some may be skipped. */
+  readonly steps: number;
+  readonly schedule: Schedule;
+  readonly strategy: Strategy;
+  /** Power of the noise on the confidence, before its own schedule. */
+  readonly choiceTemperature: number;
+  readonly choiceSchedule: ChoiceSchedule;
+  /**
+   * true: the schedule counts the targets given at the start, so that every step does its share.
+   * false: it counts all N positions, and the first steps are skipped when much is given.
+   */
+  readonly edit: boolean;
+}
+
+export interface PlannedStep {
+  readonly masked: number;
+  readonly choiceTemperature: number;
+  readonly contexts: number;
+  readonly targets: number;
+}
+
+/**
+ * The steps that will be made, known beforehand since the counts depend on nothing that is drawn. A step is
+ * skipped when its schedule would leave more masked than there are targets.
+ */
+export function planDecode(
+  options: DecodeOptions,
+  positions: number,
+  contexts: number,
+  targets: number,
+): PlannedStep[] {
+  const { steps, schedule, edit, choiceTemperature, choiceSchedule } = options;
+  const total = edit ? targets : positions;
+  const plan: PlannedStep[] = [];
+  let known = contexts;
+  let left = targets;
+  for (let k = 0; k < steps; k++) {
+    const progress = progressAfter(k, steps);
+    const masked = maskedCount(schedule, progress, total);
+    if (masked > left || left === 0) continue;
+    const temperature = choiceTemperature * choiceTemperatureFactor(choiceSchedule, progress);
+    plan.push({ masked, choiceTemperature: temperature, contexts: known, targets: left });
+    const moved = movedCount({ strategy: options.strategy, masked }, left);
+    known += moved;
+    left -= moved;
+  }
+  return plan;
+}
+
+/** Yields after every forward pass; returns the final state. All targets are resampled at each step. */
+export async function* decode(
+  start: GridState,
+  options: DecodeOptions,
+  sampler: SamplerContext,
+): AsyncGenerator<SamplingStep, GridState, undefined> {
+  const { batch } = start;
+  const { strategy } = options;
+  const phase: Phase = strategy === 'bootstrap' ? 'bootstrap' : 'draft';
+  const filter: Filter = strategy === 'bootstrap' ? { temperature: 1 } : options;
+  const plan = planDecode(
+    options,
+    start.tokens.length / batch,
+    start.context.length / batch,
+    start.target.length / batch,
+  );
+  let state = start;
+  let index = sampler.firstStep ?? 0;
+  for (const { masked, choiceTemperature } of plan) {
+    const drawn = await predictAndDraw(state, filter, sampler, index);
+    const choice = { strategy, masked, choiceTemperature, step: index };
+    const next = chooseContext(state, drawn.scores, batch, choice, sampler.noise);
+    yield { ...state, ...drawn, phase, index, nextContext: next.context, nextTarget: next.target };
+    state = { batch, tokens: drawn.tokens, ...next };
+    index++;
+  }
+  return state;
+}

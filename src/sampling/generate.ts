@@ -1,0 +1,160 @@
+/**
+ * The samplers' front door for the product: bootstrap → draft → revise sweeps over one clip, one record a step.
+ * Knows `GenerationOptions` and a token grid; no model, no tensors, no messages.
+ */
+import type { GenerationOptions } from '../config/generation';
+import type { Extent3 } from '../config/model';
+import { type DecodeOptions, decode, planDecode } from './decode';
+import { CounterNoise } from './random';
+import { draftAndRevise } from './revise';
+import {
+  allPositions,
+  type GridState,
+  type PredictLogits,
+  type SamplerContext,
+  type SamplingStep,
+} from './steps';
+
+/** The token grid after a step. */
+export interface GenerationStep {
+  readonly phase: SamplingStep['phase'];
+  /** 1-based, over all phases. */
+  readonly step: number;
+  /** Steps in all, known from the first; the skipped ones of the schedule are not counted. */
+  readonly steps: number;
+  /** [N] code of every position; meaningless where `fixed` is 0. */
+  readonly tokens: Int32Array<ArrayBuffer>;
+  /** [N] 1 where the token will be context of the next step; all 1 at the end. */
+  readonly fixed: Uint8Array<ArrayBuffer>;
+  readonly grid: Extent3;
+  /** Duration of this step, prediction and sampling, in ms. */
+  readonly milliseconds: number;
+}
+
+/** Tokens known from the start: prediction, interpolation, inpainting. */
+export interface KnownTokens {
+  /** [N] codes; read where `fixed` is 1. */
+  readonly tokens: Int32Array;
+  /** [N] 1 where the token is given and stays. */
+  readonly fixed: Uint8Array;
+}
+
+export interface GenerationRequest {
+  readonly options: GenerationOptions;
+  /** T'×H'×W' of this clip. */
+  readonly grid: Extent3;
+  /** Batch 1; position = t·H'·W' + h·W' + w. */
+  readonly predictLogits: PredictLogits;
+  readonly signal?: AbortSignal;
+  readonly known?: KnownTokens;
+}
+
+/** Yields after every forward pass; the last record has the finished grid. Throws the signal's reason on abort. */
+export async function* sampleTokens(
+  request: GenerationRequest,
+): AsyncGenerator<GenerationStep, void, undefined> {
+  const { grid } = request;
+  const { steps } = planGeneration(request);
+  let step = 0;
+  let began = performance.now();
+  for await (const { phase, tokens, nextContext } of allSteps(request)) {
+    const fixed = new Uint8Array(tokens.length);
+    for (const position of nextContext) fixed[position] = 1;
+    step++;
+    yield { phase, step, steps, tokens, fixed, grid, milliseconds: performance.now() - began };
+    began = performance.now(); // what the consumer did meanwhile is not the step's
+  }
+}
+
+/** Forward passes that `sampleTokens` will make. */
+export function countSteps(request: Omit<GenerationRequest, 'predictLogits' | 'signal'>): number {
+  return planGeneration(request).steps;
+}
+
+interface GenerationPlan {
+  readonly start: GridState;
+  readonly bootstrap: DecodeOptions;
+  readonly draft: DecodeOptions;
+  /** Blocks of a revision sweep: no more than there are targets. */
+  readonly reviseSteps: number;
+  readonly steps: number;
+}
+
+function planGeneration({
+  options,
+  grid,
+  known,
+}: Omit<GenerationRequest, 'predictLogits' | 'signal'>): GenerationPlan {
+  const start = startState(grid, known);
+  const positions = start.tokens.length;
+  const { temperature, topK, topP, schedule, choiceTemperature } = options;
+  const common = {
+    schedule,
+    choiceTemperature,
+    choiceSchedule: 'linear',
+    edit: known !== undefined,
+  } as const;
+  const draft: DecodeOptions = {
+    ...common,
+    strategy: 'maskgit',
+    steps: options.steps,
+    temperature,
+    topK,
+    topP,
+  };
+  const bootstrap: DecodeOptions = {
+    ...common,
+    strategy: 'bootstrap',
+    steps: options.bootstrap,
+    temperature: 1,
+  };
+  const targets = start.target.length;
+  const bootstrapped = planDecode(bootstrap, positions, start.context.length, targets).length;
+  const drafted = planDecode(
+    draft,
+    positions,
+    start.context.length + bootstrapped,
+    targets - bootstrapped,
+  ).length;
+  const reviseSteps = Math.min(options.reviseSteps, targets);
+  const steps = bootstrapped + drafted + options.revisePasses * reviseSteps;
+  return { start, bootstrap, draft, reviseSteps, steps };
+}
+
+async function* allSteps(request: GenerationRequest): AsyncGenerator<SamplingStep, void, undefined> {
+  const { options, predictLogits, signal } = request;
+  const { start, bootstrap, draft, reviseSteps } = planGeneration(request);
+  const noise = new CounterNoise(options.seed);
+  let index = 0;
+  let state = start;
+  const sampler = (): SamplerContext => ({ predictLogits, noise, signal, firstStep: index });
+  for (const phase of [bootstrap, draft]) {
+    for await (const step of decode(state, phase, sampler())) {
+      index = step.index + 1;
+      state = { batch: 1, tokens: step.tokens, context: step.nextContext, target: step.nextTarget };
+      yield step;
+    }
+  }
+  const { revisePasses: passes, reviseTemperature: temperature, topK, topP } = options;
+  const revise = { steps: reviseSteps, temperature, topK, topP };
+  // The targets of the start, not of the draft's end: given tokens stay as they are.
+  const drafted = { ...start, tokens: state.tokens };
+  if (reviseSteps > 0) yield* draftAndRevise(drafted, { revise, passes, edit: false }, sampler());
+}
+
+function startState(grid: Extent3, known: KnownTokens | undefined): GridState {
+  const positions = grid[0] * grid[1] * grid[2];
+  const all = allPositions(1, positions);
+  if (!known) return { batch: 1, tokens: new Int32Array(positions), context: new Int32Array(0), target: all };
+  if (known.tokens.length !== positions || known.fixed.length !== positions) {
+    throw new Error(
+      `Known tokens: ${known.tokens.length} codes and ${known.fixed.length} flags for a grid of ${positions} tokens.`,
+    );
+  }
+  return {
+    batch: 1,
+    tokens: Int32Array.from(known.tokens),
+    context: all.filter((position) => known.fixed[position] === 1),
+    target: all.filter((position) => known.fixed[position] !== 1),
+  };
+}
