@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { Page } from '@playwright/test';
-import { alertOf, button, expect, generate, open, test } from './driver';
+import { button, expect, failureLine, generate, open, test } from './driver';
 import { patchWorker } from './faults';
 
 const FRAMES = 16;
@@ -161,5 +161,5 @@ test('without WebCodecs the page still writes GIF, and says why it offers nothin
   const { path, name } = await download(page, 'GIF');
   expect(name).toMatch(/\.gif$/);
   expect(readFileSync(path).subarray(0, 6).toString('latin1')).toBe('GIF89a');
-  await expect(alertOf(page)).toHaveCount(0);
+  await expect(failureLine(page)).toHaveCount(0);
 });

@@ -27,11 +27,14 @@ export const test = base.extend<{ uncaught: string[] }>({
 
 export const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true });
 export const slider = (page: Page, name: string) => page.getByRole('slider', { name, exact: true });
-export const livePreview = (page: Page) => page.locator('canvas[aria-label="Live preview"]');
-export const generatedVideo = (page: Page) => page.locator('canvas[aria-label="Generated video"]');
+export const livePreview = (page: Page) =>
+  page.getByRole('img', { name: 'Live preview', includeHidden: true });
+export const generatedVideo = (page: Page) => page.getByRole('img', { name: 'Generated video' });
+export const statusLine = (page: Page) => page.getByRole('status').first();
 export const progress = (page: Page, name: 'Loading weights' | 'Generating') =>
   page.getByRole('progressbar', { name, exact: true });
-export const alertOf = (page: Page) => page.getByRole('alert');
+/** The status line once it tells of a failure. */
+export const failureLine = (page: Page) => page.locator('[data-failed] [role="status"]');
 
 /** Opens the page with these parameters; the first clip does not start by itself unless asked to. */
 export async function open(page: Page, query: Query = {}): Promise<void> {
@@ -45,17 +48,17 @@ export async function ready(page: Page): Promise<void> {
   await expect(button(page, 'Generate')).toBeEnabled({ timeout: 60_000 });
 }
 
-/** A clip is finished and shown. */
+/** The clip that was under way is finished and shown. */
 export async function finished(page: Page, timeout = 90_000): Promise<void> {
-  await expect(button(page, 'Download')).toBeEnabled({ timeout });
+  await expect(statusLine(page)).toHaveText(/\d+ frames in /, { timeout });
   await expect(generatedVideo(page)).toBeVisible();
+  await expect(button(page, 'Download')).toBeEnabled();
 }
 
 /** Generates once and waits for the clip. */
 export async function generate(page: Page, timeout?: number): Promise<void> {
   await ready(page);
   await button(page, 'Generate').click();
-  await expect(button(page, 'Download')).toBeDisabled();
   await finished(page, timeout);
 }
 
@@ -104,32 +107,35 @@ export async function clipHashes(page: Page): Promise<number[]> {
 /** One look at the live preview, taken as soon as the page has painted a step. */
 export interface PreviewLook {
   readonly step: number;
+  readonly steps: number;
   readonly hash: number;
 }
 
-/** Watches `Generating` and hashes the live preview two frames after each change of its value. */
+/**
+ * Hashes the live preview after every step that the engine reports, before anything else can happen in the page:
+ * the listener comes after the page's own, whose promises have run by then. Call before `open`.
+ */
 export async function watchPreview(page: Page): Promise<() => Promise<PreviewLook[]>> {
-  await page.evaluate(() => {
+  await page.addInitScript(() => {
     const looks: PreviewLook[] = [];
     (window as unknown as { previewLooks: PreviewLook[] }).previewLooks = looks;
-    let lastStep = '';
-    const hashOf = (canvas: HTMLCanvasElement) => {
-      const text = canvas.toDataURL();
-      let hash = 0x811c9dc5;
-      for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-      return hash >>> 0;
-    };
-    const look = () => {
-      const bar = document.querySelector('[role="progressbar"][aria-label="Generating"]');
+    const small = document.createElement('canvas');
+    small.width = small.height = 128;
+    const context = small.getContext('2d', { willReadFrequently: true });
+    const look = ({ data }: MessageEvent<{ type: string; summary?: { step: number; steps: number } }>) => {
       const canvas = document.querySelector<HTMLCanvasElement>('canvas[aria-label="Live preview"]');
-      const value = bar?.getAttribute('aria-valuenow') ?? '';
-      if (!canvas || value === '' || value === lastStep) return;
-      lastStep = value;
-      requestAnimationFrame(() =>
-        requestAnimationFrame(() => looks.push({ step: Number(value), hash: hashOf(canvas) })),
-      );
+      if (data.type !== 'step' || !data.summary || !canvas || !context) return;
+      context.drawImage(canvas, 0, 0, 128, 128);
+      let hash = 0x811c9dc5;
+      for (const byte of context.getImageData(0, 0, 128, 128).data) hash = Math.imul(hash ^ byte, 0x01000193);
+      looks.push({ step: data.summary.step, steps: data.summary.steps, hash: hash >>> 0 });
     };
-    new MutationObserver(look).observe(document.body, { subtree: true, childList: true, attributes: true });
+    window.Worker = class extends Worker {
+      constructor(url: string | URL, options?: WorkerOptions) {
+        super(url, options);
+        queueMicrotask(() => this.addEventListener('message', look));
+      }
+    };
   });
   return () => page.evaluate(() => (window as unknown as { previewLooks: PreviewLook[] }).previewLooks);
 }

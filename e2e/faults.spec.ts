@@ -1,6 +1,6 @@
 /** What goes wrong on the way of the weights, and in the browser: each gives a sentence, and Retry where it helps. */
 import type { Page, Route } from '@playwright/test';
-import { alertOf, button, clipHashes, expect, finished, generate, open, ready, test } from './driver';
+import { button, clipHashes, expect, failureLine, finished, generate, open, ready, test } from './driver';
 import {
   bitFlipped,
   htmlPage,
@@ -14,8 +14,8 @@ import {
 
 /** The failure is a sentence for a person: not empty, ends as a sentence, no stack and no raw type names. */
 async function expectSentence(page: Page): Promise<string> {
-  await expect(alertOf(page).first()).toBeVisible({ timeout: 30_000 });
-  const text = ((await alertOf(page).first().textContent()) ?? '').trim();
+  await expect(failureLine(page)).toBeVisible({ timeout: 30_000 });
+  const text = ((await failureLine(page).textContent()) ?? '').trim();
   expect(text.length).toBeGreaterThan(20);
   expect(text).toMatch(/[.!]/);
   expect(text).not.toMatch(/\[object|undefined|NaN|TypeError|\bat .*:\d+:\d+/);
@@ -38,7 +38,7 @@ for (const [what, fault] of SHARD_FAULTS) {
     await page.unroute(SHARDS);
     await button(page, 'Retry').click();
     await generate(page);
-    await expect(alertOf(page)).toHaveCount(0);
+    await expect(failureLine(page)).toHaveCount(0);
   });
 }
 

@@ -5,9 +5,9 @@ import { gzipSync } from 'node:zlib';
 import AxeBuilder from '@axe-core/playwright';
 import type { Page } from '@playwright/test';
 import {
-  alertOf,
   button,
   expect,
+  failureLine,
   finished,
   generate,
   open,
@@ -58,7 +58,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
 test('axe finds nothing serious when the weights failed', async ({ page }) => {
   await page.route(SHARDS, missing);
   await open(page, SMALL_CLIP);
-  await expect(alertOf(page).first()).toBeVisible();
+  await expect(failureLine(page)).toBeVisible();
   await expectAccessible(page);
 });
 
@@ -108,7 +108,6 @@ test('the keyboard reaches every control and runs the page', async ({ page }) =>
 
   await button(page, 'Generate').focus();
   await page.keyboard.press('Enter');
-  await expect(button(page, 'Download')).toBeDisabled();
   await finished(page);
   const frame = slider(page, 'Frame');
   await frame.focus();
