@@ -67,7 +67,7 @@ export function runNormSilu(norm: Norm, x: tf.Tensor5D, normName: string, observ
   });
 }
 
-/** `observe` sees `<name>.norm1`, `.conv1`, `.norm2`, `.conv2` (before the sum) and `<name>`. */
+/** `observe` sees `<name>.norm1`, `.conv1`, `.norm2` and `.conv2` (before the sum). */
 export function runResidualBlock(
   block: ResidualBlock,
   x: tf.Tensor5D,
@@ -80,10 +80,7 @@ export function runResidualBlock(
     const activated = runNormSilu(block.norm2, first, `${name}.norm2`, observe);
     first.dispose();
     const sum = conv3d(activated, block.conv2, { residual: x });
-    if (observe) {
-      observe(`${name}.conv2`, tf.sub(sum, x));
-      observe(name, sum);
-    }
+    if (observe) observe(`${name}.conv2`, tf.sub(sum, x));
     return sum;
   });
 }

@@ -72,7 +72,7 @@ export function runTransformer(
     observe?.('input.targets', streams.targets);
     blocks.forEach((block, i) => {
       const name = `block${String(i).padStart(2, '0')}`;
-      const next = tf.tidy(() => runBlock(block, config.heads, streams, name, observe));
+      const next = keepStreams(() => runBlock(block, config.heads, streams, name, observe));
       // What a block replaced is not needed again.
       for (const key of ['latents', 'contexts', 'targets'] as const) {
         if (next[key] !== streams[key]) streams[key].dispose();
@@ -85,6 +85,11 @@ export function runTransformer(
     observe?.('logits', logits);
     return logits;
   });
+}
+
+/** `tf.tidy` over a set of streams, which its types do not allow for. */
+function keepStreams(run: () => Streams): Streams {
+  return tf.tidy(() => run() as unknown as Record<string, tf.Tensor3D>) as unknown as Streams;
 }
 
 /** What enters block 0: latent tokens without positions, contexts with their codes, targets with the mask embedding. */

@@ -1,0 +1,60 @@
+/**
+ * The backends of a test or a bench in Node: cpu, wasm, and WebGPU through Dawn (npm package `webgpu`) on whatever
+ * Vulkan driver VK_DRIVER_FILES names, else on the SwiftShader that ships with Chromium.
+ */
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs-core';
+import { prepareCpu, prepareWasm, prepareWebGpu } from '../backends';
+
+export const TEST_BACKENDS = ['cpu', 'wasm', 'webgpu'] as const;
+export type TestBackend = (typeof TEST_BACKENDS)[number];
+
+const DRIVER_FOLDERS = [
+  '/usr/lib/chromium',
+  '/usr/lib/chromium-browser',
+  '/opt/google/chrome',
+  '/opt/microsoft/msedge',
+];
+
+/** A Vulkan driver description, or undefined where there is none. */
+export function findVulkanDriver(): string | undefined {
+  const named = process.env.VK_DRIVER_FILES ?? process.env.VK_ICD_FILENAMES;
+  if (named) return named;
+  for (const folder of DRIVER_FOLDERS.filter((path) => existsSync(path))) {
+    const file = readdirSync(folder).find((name) => /swiftshader.*icd.*\.json$/.test(name));
+    if (file) return join(folder, file);
+  }
+  return undefined;
+}
+
+/** Makes `navigator.gpu` of Dawn. False where no Vulkan driver is found. */
+async function provideWebGpu(): Promise<boolean> {
+  if ((globalThis.navigator as Navigator | undefined)?.gpu) return true;
+  const driver = findVulkanDriver();
+  if (!driver) return false;
+  process.env.VK_DRIVER_FILES = driver;
+  process.env.VK_ICD_FILENAMES = driver;
+  const { create, globals } = await import('webgpu');
+  Object.assign(globalThis, globals);
+  Object.defineProperty(globalThis, 'navigator', { value: { gpu: create([]) }, configurable: true });
+  return true;
+}
+
+/** WebGPU failures since the last `useBackend`: one broken pipeline spoils every result after it. */
+export const gpuFailures: string[] = [];
+
+/** Makes `backend` current; false where this machine does not have it. */
+export async function useBackend(backend: TestBackend): Promise<boolean> {
+  gpuFailures.length = 0;
+  if (tf.findBackendFactory(backend)) return tf.setBackend(backend);
+  if (backend === 'cpu') await prepareCpu();
+  if (backend === 'wasm') await prepareWasm();
+  if (backend === 'webgpu') {
+    if (!(await provideWebGpu())) return false;
+    await prepareWebGpu({ allowSoftware: true, onFailure: ({ message }) => gpuFailures.push(message) });
+    // Else small tensors are computed on the CPU, which hides what is wrong with the kernels.
+    tf.env().set('WEBGPU_CPU_FORWARD', false);
+  }
+  return tf.getBackend() === backend;
+}
