@@ -1,25 +1,27 @@
 /**
  * Kernels written in TypeScript over the memory of the wasm backend: for layout work (padding, stacking,
- * interleaving) and one-pass reductions, which from stock ops cost several copies. Not for matrix products:
- * those are the backend's own (XNNPACK).
+ * interleaving) and one-pass elementwise or row work, which from stock ops costs several copies. Not for matrix
+ * products: those are the backend's own (XNNPACK).
  */
-import * as tf from '@tensorflow/tfjs-core';
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
+import * as tf from '@tensorflow/tfjs-core';
 
 /**
- * Allocates a float32 tensor of `shape` on the wasm heap and lets `body` fill it from views of the inputs.
- * Views are valid only inside `body`: a later allocation may move the heap.
+ * Allocates a float32 tensor of `shape` on the wasm heap and lets `body` fill it. `body` gets the whole heap as float32
+ * and the offsets, in floats, of the output and of each input. The heap is valid only inside `body`: a later
+ * allocation may move it.
  */
 export function runOnHeap<T extends tf.Tensor>(
   inputs: readonly tf.Tensor[],
   shape: readonly number[],
-  body: (output: Float32Array, ...inputs: Float32Array[]) => void,
+  body: (heap: Float32Array, output: number, ...inputs: number[]) => void,
 ): T {
   const backend = tf.backend() as BackendWasm;
-  // Bring inputs over from another backend first, as that allocates.
+  // Tensors of another backend move here when they are looked up; that allocates, so it comes first.
   for (const input of inputs) backend.dataIdMap.get(input.dataId);
   const output = backend.makeOutput([...shape], 'float32');
-  const view = (info: tf.TensorInfo): Float32Array => backend.typedArrayFromHeap(info) as Float32Array;
-  body(view(output), ...inputs.map(view));
+  const { buffer } = backend.typedArrayFromHeap(output);
+  const offset = ({ dataId }: tf.TensorInfo): number => backend.getMemoryOffset(dataId) / Float32Array.BYTES_PER_ELEMENT;
+  body(new Float32Array(buffer), offset(output), ...inputs.map(offset));
   return tf.engine().makeTensorFromTensorInfo(output, backend) as T;
 }

@@ -1,6 +1,7 @@
 /** Multi-head attention; picks the implementation for the current backend and settles the empty key set. */
 import * as tf from '@tensorflow/tfjs-core';
 import { attentionReference } from './reference';
+import { attentionOnWasm } from './wasm';
 
 /**
  * query [B, NQ, C], key and value [B, NK, C] -> [B, NQ, C], no mask, scale 1/√(C/heads).
@@ -13,5 +14,6 @@ export function attention(query: tf.Tensor3D, key: tf.Tensor3D, value: tf.Tensor
     throw new RangeError(`attention: width ${width} does not divide into ${heads} heads.`);
   }
   if (key.shape[1] === 0 || query.shape[1] === 0) return tf.zeros(query.shape);
-  return attentionReference(query, key, value, heads);
+  const run = tf.getBackend() === 'wasm' ? attentionOnWasm : attentionReference;
+  return run(query, key, value, heads);
 }

@@ -6,6 +6,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Extent3 } from '../../config/model';
 import type { Padding } from './padding';
 import { conv3dReference } from './reference';
+import { conv3dOnWasm, stackKernel } from './wasm';
 
 export interface Conv3dWeights {
   readonly kernel: Extent3;
@@ -29,14 +30,22 @@ export interface Conv3dOptions {
 /** Takes ownership of weight [kt, kh, kw, I, O] and bias [O]; dispose the result's tensors with `tf.dispose`. */
 export function prepareConv3d(weight: tf.Tensor5D, bias: tf.Tensor1D): Conv3dWeights {
   const [kt, kh, kw, inputs, outputs] = weight.shape;
-  return { kernel: [kt, kh, kw], inputs, outputs, layout: 'plain', weight, bias };
+  const common = { kernel: [kt, kh, kw], inputs, outputs, bias } as const;
+  if (tf.getBackend() !== 'wasm') return { ...common, layout: 'plain', weight };
+  const stacked = stackKernel(weight);
+  weight.dispose();
+  return { ...common, layout: 'stacked', weight: stacked };
 }
 
 /** x [B, T, H, W, I] -> [B, T', H', W', O]. */
 export function conv3d(x: tf.Tensor5D, weights: Conv3dWeights, options: Conv3dOptions = {}): tf.Tensor5D {
   return tf.tidy(() => {
     const { stride = [1, 1, 1], timePadding, residual } = options;
-    const y = conv3dReference(x, weights.weight as tf.Tensor5D, weights.bias, stride, timePadding);
+    const { layout, weight, bias, kernel } = weights;
+    const y =
+      layout === 'stacked'
+        ? conv3dOnWasm(x, weight as tf.Tensor4D, bias, kernel, stride, timePadding)
+        : conv3dReference(x, weight as tf.Tensor5D, bias, stride, timePadding);
     return residual ? tf.add(y, residual) : y;
   });
 }

@@ -1,15 +1,17 @@
 /** Transposed 3D convolution after replicate padding; weights are laid out once for the backend, as in conv3d. */
-import type * as tf from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
 import type { Extent3 } from '../../config/model';
 import type { Padding } from '../conv3d/padding';
 import { convTranspose3dReference } from './reference';
+import { convTranspose3dOnWasm, phaseKernels } from './wasm';
 
 export interface ConvTranspose3dWeights {
   readonly kernel: Extent3;
   readonly stride: Extent3;
   readonly inputs: number;
   readonly outputs: number;
-  readonly weight: tf.Tensor5D;
+  /** [kt, kh, kw, I, O] as one tensor, or one kernel a phase (wasm). */
+  readonly weight: tf.Tensor5D | readonly tf.Tensor4D[];
   /** [O] */
   readonly bias: tf.Tensor1D;
 }
@@ -21,7 +23,11 @@ export function prepareConvTranspose3d(
   stride: Extent3,
 ): ConvTranspose3dWeights {
   const [kt, kh, kw, inputs, outputs] = weight.shape;
-  return { kernel: [kt, kh, kw], stride, inputs, outputs, weight, bias };
+  const common = { kernel: [kt, kh, kw], stride, inputs, outputs, bias } as const;
+  if (tf.getBackend() !== 'wasm') return { ...common, weight };
+  const phases = phaseKernels(weight, stride);
+  weight.dispose();
+  return { ...common, weight: phases };
 }
 
 /** x [B, T, H, W, I] -> [B, T', H', W', O]; with kernel 4 and strides 1 or 2, T' = T·stride. */
@@ -30,5 +36,8 @@ export function convTranspose3d(
   weights: ConvTranspose3dWeights,
   timePadding?: Padding,
 ): tf.Tensor5D {
-  return convTranspose3dReference(x, weights.weight, weights.bias, weights.stride, timePadding);
+  const { weight, bias, kernel, stride } = weights;
+  return weight instanceof tf.Tensor
+    ? convTranspose3dReference(x, weight, bias, stride, timePadding)
+    : convTranspose3dOnWasm(x, weight, bias, kernel, stride, timePadding);
 }

@@ -1,8 +1,9 @@
 /** Exact (erf) GELU; picks the implementation for the current backend. */
-import type * as tf from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
 import { geluReference } from './reference';
+import { geluOnWasm } from './wasm';
 
 /** Any shape. */
 export function gelu(x: tf.Tensor): tf.Tensor {
-  return geluReference(x);
+  return tf.getBackend() === 'wasm' ? geluOnWasm(x) : geluReference(x);
 }
