@@ -42,9 +42,10 @@ export interface TokenizerConfig {
   readonly codeWidth: number;
   /**
    * `affine`: a scale and a bias per channel (a batch norm folded with its running statistics);
-   * `group`: GroupNorm over 32 groups, eps 1e-6, statistics taken over the whole clip.
+   * `group`: GroupNorm over 32 groups, eps 1e-6, statistics taken over the whole clip;
+   * `none`: no norms, and no tensors for them.
    */
-  readonly norm: 'affine' | 'group';
+  readonly norm: 'none' | 'affine' | 'group';
   /** From the token grid to pixels. The product of strides is `downsample`. */
   readonly decoder: readonly StageConfig[];
   /** From pixels to the token grid; absent when the encoder was not exported. */

@@ -106,8 +106,8 @@ function parseStages(value: unknown, at: string): readonly StageConfig[] {
 function parseTokenizer(value: unknown, at: string): TokenizerConfig {
   const fields = asObject(value, at);
   const norm = fields.norm;
-  if (norm !== 'affine' && norm !== 'group') {
-    throw new FieldError(`${at}.norm must be affine or group, got ${show(norm)}`);
+  if (norm !== 'none' && norm !== 'affine' && norm !== 'group') {
+    throw new FieldError(`${at}.norm must be none, affine or group, got ${show(norm)}`);
   }
   const encoder = fields.encoder;
   return {

@@ -10,9 +10,8 @@ import { groupNorm } from '../kernels/groupNorm';
 import { silu } from '../kernels/silu';
 import { type Observe, readScaleBias, type ScaleBias, type WeightReader } from './parameters';
 
-export interface Norm extends ScaleBias {
-  readonly kind: TokenizerConfig['norm'];
-}
+/** A norm's kind and weights; `none` passes its input on. */
+export type Norm = { readonly kind: 'none' } | ({ readonly kind: 'affine' | 'group' } & ScaleBias);
 
 /** x + conv2(silu(norm2(conv1(silu(norm1(x)))))) */
 export interface ResidualBlock {
@@ -39,7 +38,7 @@ export function readNorm(
   name: string,
   channels: number,
 ): Norm {
-  return { kind, ...readScaleBias(read, name, channels) };
+  return kind === 'none' ? { kind } : { kind, ...readScaleBias(read, name, channels) };
 }
 
 export function readResidualBlock(
@@ -56,12 +55,22 @@ export function readResidualBlock(
   };
 }
 
+function runNorm(norm: Norm, x: tf.Tensor5D): tf.Tensor5D {
+  switch (norm.kind) {
+    case 'none':
+      return x;
+    case 'affine':
+      return channelAffine(x, norm.scale, norm.bias);
+    case 'group':
+      return groupNorm(x, norm.scale, norm.bias);
+  }
+}
+
 /** silu(norm(x)). When observed, the norm alone is made as well and reported under `normName`. */
 export function runNormSilu(norm: Norm, x: tf.Tensor5D, normName: string, observe?: Observe): tf.Tensor5D {
   return tf.tidy(() => {
-    const { kind, scale, bias } = norm;
-    if (kind === 'affine' && !observe) return channelAffine(x, scale, bias, 'silu');
-    const normal = kind === 'group' ? groupNorm(x, scale, bias) : channelAffine(x, scale, bias);
+    if (norm.kind === 'affine' && !observe) return channelAffine(x, norm.scale, norm.bias, 'silu');
+    const normal = runNorm(norm, x);
     observe?.(normName, normal);
     return silu(normal) as tf.Tensor5D;
   });
