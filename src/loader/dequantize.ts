@@ -4,7 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { LoadError } from './errors';
-import { type Manifest, sizeOf, type TensorEntry } from './manifest';
+import { type ByteRange, type Manifest, sizeOf, type TensorEntry } from './manifest';
 
 /** IEEE 754 half precision: 1 sign, 5 exponent, 10 fraction bits. */
 export function halfToFloat(half: number): number {
@@ -39,30 +39,20 @@ export function dequantize(
 }
 
 /**
- * Tensors by name. Reading a tensor uploads it to the current backend and belongs to the caller; a shard's memory
- * is given back when its last tensor was read, so that each may be read once.
+ * Tensors by name. Reading a tensor uploads it to the current backend and belongs to the caller. A shard's memory is
+ * given back once all its tensors were read; the tensor read last can be read again, older ones may be gone.
  */
 export class StoredWeights {
   private readonly entries: Map<string, TensorEntry>;
-  /** How many unread tensors still need each shard. */
-  private readonly readers: number[];
+  private readonly unread: Set<string>;
+  private last: TensorEntry | null = null;
 
   constructor(
     readonly manifest: Manifest,
     private readonly shards: (ArrayBuffer | null)[],
   ) {
     this.entries = new Map(manifest.tensors.map((entry) => [entry.name, entry]));
-    this.readers = manifest.shards.map(() => 0);
-    for (const entry of manifest.tensors) this.count(entry, 1);
-  }
-
-  has(name: string): boolean {
-    return this.entries.has(name);
-  }
-
-  /** The shape of a stored tensor, or null. */
-  shapeOf(name: string): readonly number[] | null {
-    return this.entries.get(name)?.shape ?? null;
+    this.unread = new Set(this.entries.keys());
   }
 
   /**
@@ -71,7 +61,7 @@ export class StoredWeights {
    */
   readonly read = (name: string, shape: readonly number[]): tf.Tensor => {
     const entry = this.entries.get(name);
-    if (!entry) throw this.misfit(`it has no tensor ${name}`);
+    if (!entry) throw this.misfit(`they have no tensor ${name}`);
     const fits =
       shape.length === entry.shape.length && shape.every((axis, i) => axis === -1 || axis === entry.shape[i]);
     if (!fits) {
@@ -79,32 +69,40 @@ export class StoredWeights {
         `${name} has shape [${entry.shape.join(', ')}], but the model needs [${shape.join(', ')}]`,
       );
     }
+    if (this.last !== entry) this.giveBackRead();
     const values = dequantize(entry, (index) => {
       const buffer = this.shards[index];
-      if (!buffer) throw new Error(`StoredWeights: ${name} was read before, and its memory is given back.`);
+      if (!buffer) throw new Error(`StoredWeights: ${name} was read before, and its memory was given back.`);
       return buffer;
     });
-    this.count(entry, -1);
-    this.entries.delete(name);
+    this.unread.delete(name);
+    this.last = entry;
     return tf.tensor(values, [...entry.shape], 'float32');
   };
 
-  /** Gives back the memory of everything unread. */
+  /** Gives back the memory of everything, read or not. */
   release(): void {
     this.shards.fill(null);
-    this.entries.clear();
+    this.unread.clear();
   }
 
-  private count(entry: TensorEntry, change: 1 | -1): void {
-    for (const range of entry.scale ? [entry, entry.scale] : [entry]) {
-      const left = (this.readers[range.shard] ?? 0) + change;
-      this.readers[range.shard] = left;
-      if (left === 0) this.shards[range.shard] = null;
+  /** Frees the shards of the tensor read before, where no unread tensor lies in them. */
+  private giveBackRead(): void {
+    if (!this.last) return;
+    const waiting = new Set<number>();
+    for (const name of this.unread) {
+      for (const range of rangesOf(this.entries.get(name))) waiting.add(range.shard);
     }
+    for (const { shard } of rangesOf(this.last)) if (!waiting.has(shard)) this.shards[shard] = null;
   }
 
   private misfit(what: string): LoadError {
     const message = `The weights of ${this.manifest.name} do not fit their configuration: ${what}. Export the model again.`;
     return new LoadError('not-a-manifest', message, false);
   }
+}
+
+function rangesOf(entry: TensorEntry | undefined): readonly ByteRange[] {
+  if (!entry) return [];
+  return entry.scale ? [entry, entry.scale] : [entry];
 }

@@ -1,0 +1,102 @@
+/** PyTorch's and safetensors' element types: sizes, names, and how their bytes become numbers. Little endian. */
+import { CheckpointError } from './source';
+
+export const ITEM_BYTES = {
+  float64: 8,
+  float32: 4,
+  float16: 2,
+  bfloat16: 2,
+  int64: 8,
+  int32: 4,
+  int16: 2,
+  int8: 1,
+  uint8: 1,
+  bool: 1,
+} as const;
+export type Dtype = keyof typeof ITEM_BYTES;
+
+/** Elements as read: int64 stays exact, bool is 0 or 1, 16-bit floats are widened to float32. */
+export type Elements =
+  | Float64Array<ArrayBuffer>
+  | Float32Array<ArrayBuffer>
+  | BigInt64Array<ArrayBuffer>
+  | Int32Array<ArrayBuffer>
+  | Int16Array<ArrayBuffer>
+  | Int8Array<ArrayBuffer>
+  | Uint8Array<ArrayBuffer>;
+
+const STORAGES: Readonly<Record<string, Dtype>> = {
+  DoubleStorage: 'float64',
+  FloatStorage: 'float32',
+  HalfStorage: 'float16',
+  BFloat16Storage: 'bfloat16',
+  LongStorage: 'int64',
+  IntStorage: 'int32',
+  ShortStorage: 'int16',
+  CharStorage: 'int8',
+  ByteStorage: 'uint8',
+  BoolStorage: 'bool',
+};
+
+/** `torch.FloatStorage` → float32. */
+export function storageDtype(className: string): Dtype {
+  const dtype = STORAGES[className];
+  if (!dtype) throw new CheckpointError(`it has tensors of the kind torch.${className}, which is not supported`);
+  return dtype;
+}
+
+const SAFETENSORS: Readonly<Record<string, Dtype>> = {
+  F64: 'float64',
+  F32: 'float32',
+  F16: 'float16',
+  BF16: 'bfloat16',
+  I64: 'int64',
+  I32: 'int32',
+  I16: 'int16',
+  I8: 'int8',
+  U8: 'uint8',
+  BOOL: 'bool',
+};
+
+export function safetensorsDtype(name: string): Dtype {
+  const dtype = SAFETENSORS[name];
+  if (!dtype) throw new CheckpointError(`it has tensors of the type ${name}, which is not supported`);
+  return dtype;
+}
+
+/** `bytes` hold whole elements; they are copied. */
+export function decodeElements(dtype: Dtype, bytes: Uint8Array): Elements {
+  const { buffer } = Uint8Array.from(bytes); // aligned, and the caller's bytes stay theirs
+  switch (dtype) {
+    case 'float64':
+      return new Float64Array(buffer);
+    case 'float32':
+      return new Float32Array(buffer);
+    case 'float16':
+      return Float32Array.from(new Uint16Array(buffer), float16ToNumber);
+    case 'bfloat16':
+      return new Float32Array(Uint32Array.from(new Uint16Array(buffer), (bits) => bits << 16).buffer);
+    case 'int64':
+      return new BigInt64Array(buffer);
+    case 'int32':
+      return new Int32Array(buffer);
+    case 'int16':
+      return new Int16Array(buffer);
+    case 'int8':
+      return new Int8Array(buffer);
+    case 'uint8':
+    case 'bool':
+      return new Uint8Array(buffer);
+    default:
+      throw new CheckpointError(`it has tensors of the type ${dtype satisfies never}, which is not supported`);
+  }
+}
+
+/** IEEE half precision: 1 sign, 5 exponent, 10 mantissa bits. */
+function float16ToNumber(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 31;
+  const mantissa = bits & 1023;
+  if (exponent === 31) return mantissa ? Number.NaN : sign * Number.POSITIVE_INFINITY;
+  return sign * (exponent === 0 ? mantissa * 2 ** -24 : (1 + mantissa / 1024) * 2 ** (exponent - 15));
+}

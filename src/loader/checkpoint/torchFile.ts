@@ -1,0 +1,155 @@
+/**
+ * Files of `torch.save`: the zip format and the legacy one (PyTorch before 1.6). Reads the pickle at once and
+ * tensors when they are asked for. Knows nothing about models.
+ */
+import { ITEM_BYTES, storageDtype } from './dtypes';
+import { type PythonClass, type ResolveGlobal, unpickle } from './pickle';
+import { type ByteSource, CheckpointError } from './source';
+import { StoredTensor, type TensorStorage } from './tensor';
+import { listZip, type StoredEntry } from './zip';
+
+/** A 10-byte long integer that legacy files begin with, as a protocol 2 pickle. */
+const LEGACY_MAGIC = [0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
+
+/** The saved object, with a StoredTensor for each tensor. Throws CheckpointError. */
+export async function openTorchFile(source: ByteSource): Promise<unknown> {
+  const head = await source.read(0, Math.min(source.size, LEGACY_MAGIC.length));
+  if (head[0] === 0x50 && head[1] === 0x4b) return openZip(source);
+  if (LEGACY_MAGIC.every((byte, i) => head[i] === byte)) return openLegacy(source);
+  throw new CheckpointError('it is neither a zip archive nor a legacy file of torch.save');
+}
+
+/** A persistent id: ('storage', class, key, location, number of elements, …). The location means nothing here. */
+interface StorageId {
+  readonly key: string;
+  readonly className: string;
+  readonly length: number;
+}
+
+function parseStorageId(id: unknown): StorageId {
+  const [kind, type, key, , length, view] = Array.isArray(id) ? (id as unknown[]) : [];
+  const className = (type as PythonClass | undefined)?.className;
+  if (kind !== 'storage' || typeof className !== 'string' || typeof length !== 'number') {
+    throw new CheckpointError('it refers to data outside of the file');
+  }
+  if (Array.isArray(view)) throw new CheckpointError('its storages are views of storages (PyTorch before 0.4); save it again');
+  return { key: String(key), className, length };
+}
+
+/** The functions that PyTorch pickles tensors as. */
+function tensorGlobals(source: ByteSource): ResolveGlobal {
+  const rebuild = (storage: unknown, offset: unknown, shape: unknown, stride: unknown): StoredTensor =>
+    new StoredTensor(source, storage as TensorStorage, {
+      shape: shape as number[],
+      stride: stride as number[],
+      offset: offset as number,
+    });
+  const known: Readonly<Record<string, (...args: unknown[]) => unknown>> = {
+    'torch._utils._rebuild_tensor': rebuild,
+    'torch._utils._rebuild_tensor_v2': rebuild,
+    'torch._utils._rebuild_parameter': (data) => data,
+    'torch._utils._rebuild_parameter_with_state': (data) => data,
+    'torch._tensor._rebuild_from_type_v2': (make, _type, args) => (make as PythonClass)(...(args as unknown[])),
+  };
+  return (module, name) => known[`${module}.${name}`];
+}
+
+async function openZip(source: ByteSource): Promise<unknown> {
+  const entries = await listZip(source);
+  const pickle = entries.find(({ name }) => name.endsWith('/data.pkl'));
+  if (!pickle) throw new CheckpointError('it is a zip archive without data.pkl, so not one of torch.save');
+  const root = pickle.name.slice(0, -'data.pkl'.length); // "archive/", or the file's name
+  const byName = new Map(entries.map((entry) => [entry.name, entry]));
+  await checkByteOrder(source, byName.get(`${root}byteorder`));
+  const persistent = (id: unknown): TensorStorage => {
+    const { key, className, length } = parseStorageId(id);
+    const entry = byName.get(`${root}data/${key}`);
+    const dtype = storageDtype(className);
+    if (!entry || entry.size < length * ITEM_BYTES[dtype]) {
+      throw new CheckpointError(`its storage ${key} is ${entry ? 'too short' : 'missing'}; it is cut short or damaged`);
+    }
+    return { dtype, length, locate: entry.locate };
+  };
+  const bytes = await source.read(await pickle.locate(), pickle.size);
+  const { values } = damaged(() => unpickle(bytes, 1, { resolve: tensorGlobals(source), persistent }));
+  return values[0];
+}
+
+/** Written since PyTorch 2.1. */
+async function checkByteOrder(source: ByteSource, entry: StoredEntry | undefined): Promise<void> {
+  if (!entry) return;
+  const order = new TextDecoder().decode(await source.read(await entry.locate(), entry.size));
+  if (order.trim() !== 'little') throw new CheckpointError(`its byte order is "${order.trim()}", not little`);
+}
+
+/**
+ * Five pickles (magic, version, system, the object, list of storage keys), then for each key the number of elements
+ * as int64 and the raw data. How long the pickles are is known only after reading them, so the beginning of the
+ * file is tried, twice as much each time.
+ */
+async function openLegacy(source: ByteSource): Promise<unknown> {
+  for (let length = 1 << 20; ; length *= 2) {
+    const bytes = await source.read(0, Math.min(length, source.size));
+    const storages = new Map<string, LegacyStorage>();
+    const persistent = (id: unknown): TensorStorage => {
+      const parsed = parseStorageId(id);
+      const storage = storages.get(parsed.key) ?? new LegacyStorage(parsed);
+      storages.set(parsed.key, storage);
+      return storage;
+    };
+    try {
+      const { values, end } = damaged(() => unpickle(bytes, 5, { resolve: tensorGlobals(source), persistent }));
+      await placeStorages(source, values[4], storages, end);
+      return values[3];
+    } catch (error) {
+      if (length >= source.size) throw error;
+    }
+  }
+}
+
+class LegacyStorage implements TensorStorage {
+  readonly dtype;
+  readonly length;
+  readonly key;
+  offset = -1;
+
+  constructor({ key, className, length }: StorageId) {
+    this.dtype = storageDtype(className);
+    this.length = length;
+    this.key = key;
+  }
+
+  async locate(): Promise<number> {
+    return this.offset;
+  }
+}
+
+async function placeStorages(
+  source: ByteSource,
+  keys: unknown,
+  storages: ReadonlyMap<string, LegacyStorage>,
+  start: number,
+): Promise<void> {
+  let offset = start;
+  for (const key of Array.isArray(keys) ? keys : []) {
+    const storage = storages.get(String(key));
+    const header = await source.read(offset, 8);
+    const count = Number(new DataView(header.buffer).getBigInt64(0, true));
+    if (!storage || count !== storage.length) {
+      throw new CheckpointError(`its storage ${key} has ${count} elements where ${storage?.length ?? 'none'} were announced`);
+    }
+    storage.offset = offset + 8;
+    offset += 8 + count * ITEM_BYTES[storage.dtype];
+  }
+  if (offset > source.size) throw new CheckpointError(`it ends at ${source.size} of ${offset} bytes; it is cut short`);
+}
+
+/** Errors of the pickle parser, as a sentence. */
+function damaged<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof CheckpointError) throw error;
+    throw new CheckpointError(`its pickle is damaged (${error instanceof Error ? error.message : error})`);
+  }
+}

@@ -1,0 +1,65 @@
+/**
+ * A model that is ready to run: typed parameters on the current backend, and how to paint its codes. Ties the
+ * loader's tensors to the model's parameters; what is done with them is in generate.ts.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import type { Manifest } from '../loader';
+import { type DecoderParameters, readDecoder } from '../model/decoder';
+import type { WeightReader } from '../model/parameters';
+import { readTransformer, runTransformer, type TransformerParameters } from '../model/transformer';
+import type { PreviewTable } from '../worker/protocol';
+import { previewTable } from './preview';
+
+export interface Engine {
+  readonly manifest: Manifest;
+  readonly transformer: TransformerParameters;
+  /** With the codebook. */
+  readonly decoder: DecoderParameters;
+  readonly preview: PreviewTable;
+  /** Frees every tensor. Call once; not after the device was lost. */
+  dispose(): void;
+}
+
+/**
+ * Uploads the weights to the current backend and warms it up, so that the first step is not the slow one.
+ * @throws whatever `read` throws when a tensor is missing or misshapen; nothing stays uploaded then
+ */
+export async function createEngine(manifest: Manifest, read: WeightReader): Promise<Engine> {
+  const { model, tensors } = manifest;
+  const parameters = keepTensorsOf(() => ({
+    transformer: readTransformer(model.transformer, read),
+    decoder: readDecoder(model.tokenizer, read),
+  }));
+  try {
+    const preview = await previewTable(parameters.decoder, read, tensors);
+    await warmUp(parameters.transformer);
+    return { manifest, ...parameters, preview, dispose: () => disposeTensorsOf(parameters) };
+  } catch (error) {
+    disposeTensorsOf(parameters);
+    throw error;
+  }
+}
+
+/** tidy keeps the tensors in the result and frees the rest, also when `make` throws. */
+function keepTensorsOf<T extends object>(make: () => T): T {
+  return tf.tidy(make as () => object as () => tf.TensorContainerObject) as T;
+}
+
+function disposeTensorsOf(parameters: object): void {
+  tf.dispose(parameters as tf.TensorContainerObject);
+}
+
+/** One pass over two tokens: compiles the transformer's kernels and moves its weights to the device. */
+async function warmUp(transformer: TransformerParameters): Promise<void> {
+  if (transformer.config.positions < 2) return;
+  const logits = runTransformer(transformer, {
+    tokens: new Int32Array(2),
+    context: Int32Array.of(0),
+    target: Int32Array.of(1),
+  });
+  try {
+    await logits.data();
+  } finally {
+    logits.dispose();
+  }
+}

@@ -1,0 +1,162 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { GenerationOptions } from '../config/generation';
+import { parseManifest, StoredWeights } from '../loader';
+import type { ClipData, StepSummary } from '../worker/protocol';
+import { createEngine, type Engine } from './engine';
+import { type GenerationEvent, generate } from './generate';
+import { packTinyModel } from './testing/tinyModel';
+
+const OPTIONS: GenerationOptions = {
+  seed: 7,
+  frames: 16,
+  steps: 4,
+  bootstrap: 1,
+  temperature: 1,
+  choiceTemperature: 4,
+  topK: 0,
+  topP: 1,
+  schedule: 'cosine',
+  revisePasses: 1,
+  reviseSteps: 2,
+  reviseTemperature: 0.7,
+};
+
+let engine: Engine;
+let before: number;
+
+beforeAll(async () => {
+  await tf.setBackend('cpu');
+  before = tf.memory().numTensors;
+  const packed = await packTinyModel();
+  const manifest = await parseManifest(packed.manifest, 'test');
+  const shards = [...packed.files.values()].map((bytes) => bytes.buffer);
+  engine = await createEngine(manifest, new StoredWeights(manifest, shards).read);
+});
+
+afterAll(() => {
+  engine.dispose();
+  expect(tf.memory().numTensors).toBe(before);
+});
+
+async function collect(options: Partial<GenerationOptions> = {}, signal?: AbortSignal) {
+  const events: GenerationEvent[] = [];
+  for await (const event of generate(engine, { ...OPTIONS, ...options }, signal)) events.push(event);
+  return events;
+}
+
+function clipOf(events: readonly GenerationEvent[]): ClipData {
+  const last = events.at(-1);
+  if (last?.type !== 'clip') throw new Error(`expected a clip as the last event, got ${last?.type}`);
+  return last.clip;
+}
+
+const stepsOf = (events: readonly GenerationEvent[]): StepSummary[] =>
+  events.flatMap((event) => (event.type === 'step' ? [event.summary] : []));
+
+describe('createEngine', () => {
+  it('paints every code with a patch of the preview map', () => {
+    expect(engine.preview.patch).toBe(2);
+    expect(engine.preview.pixels).toHaveLength(32 * 2 * 2 * 3);
+    expect(new Set(engine.preview.pixels).size).toBeGreaterThan(20);
+  });
+
+  it('leaves nothing uploaded when a tensor is missing', async () => {
+    const tensors = tf.memory().numTensors;
+    const packed = await packTinyModel();
+    const manifest = await parseManifest(packed.manifest, 'test');
+    const stored = new StoredWeights(
+      {
+        ...manifest,
+        tensors: manifest.tensors.filter((entry) => entry.name !== 'tokenizer.decoder.output.bias'),
+      },
+      [...packed.files.values()].map((bytes) => bytes.buffer),
+    );
+    await expect(createEngine(manifest, stored.read)).rejects.toThrow(
+      'no tensor tokenizer.decoder.output.bias',
+    );
+    expect(tf.memory().numTensors).toBe(tensors);
+  });
+
+  it('decodes the codes where a model brings no preview', async () => {
+    const packed = await packTinyModel();
+    const manifest = await parseManifest(packed.manifest, 'test');
+    const stored = new StoredWeights(
+      manifest,
+      [...packed.files.values()].map((bytes) => bytes.buffer),
+    );
+    const bare = {
+      ...manifest,
+      tensors: manifest.tensors.filter((entry) => !entry.name.startsWith('preview.')),
+    };
+    const other = await createEngine(bare, stored.read);
+    expect(other.preview.patch).toBe(1);
+    expect(new Set(other.preview.pixels).size).toBeGreaterThan(20);
+    other.dispose();
+  });
+});
+
+describe('generate', () => {
+  it('yields every step, the decoder’s progress, and the clip last', async () => {
+    const events = await collect();
+    const steps = stepsOf(events);
+    expect(steps.map(({ step }) => step)).toEqual(steps.map((_, i) => i + 1));
+    expect(new Set(steps.map(({ steps: total }) => total))).toEqual(new Set([steps.length]));
+    expect(new Set(steps.map(({ phase }) => phase))).toEqual(new Set(['bootstrap', 'draft', 'revise']));
+    expect(steps.every(({ grid }) => grid.join() === '4,4,4')).toBe(true);
+    const progress = events.flatMap((event) => (event.type === 'decodeProgress' ? [event] : []));
+    expect(progress.at(-1)).toMatchObject({ done: 4, total: 4 });
+    const clip = clipOf(events);
+    expect([clip.frames, clip.height, clip.width, clip.frameRate]).toEqual([16, 16, 16, 16]);
+    expect(clip.pixels).toHaveLength(16 * 16 * 16 * 4);
+  });
+
+  it('fills every pixel, opaque, in more than a few colours', async () => {
+    const { pixels } = clipOf(await collect());
+    const alpha = pixels.filter((_, i) => i % 4 === 3);
+    expect(alpha.every((value) => value === 255)).toBe(true);
+    expect(new Set(pixels).size).toBeGreaterThan(50);
+    const lastFrame = pixels.subarray(-16 * 16 * 4);
+    expect(new Set(lastFrame).size).toBeGreaterThan(20);
+  });
+
+  it('makes the same clip of a seed, bit for bit, and another of another seed', async () => {
+    const first = clipOf(await collect());
+    expect(clipOf(await collect()).pixels).toEqual(first.pixels);
+    expect(clipOf(await collect({ seed: 8 })).pixels).not.toEqual(first.pixels);
+  });
+
+  it('keeps no tensor over repeated generations', async () => {
+    const tensors = tf.memory().numTensors;
+    await collect();
+    await collect({ frames: 32 });
+    expect(tf.memory().numTensors).toBe(tensors);
+  });
+
+  it.each([1, 3])('stops within a step when aborted after event %i, and keeps no tensor', async (events) => {
+    const tensors = tf.memory().numTensors;
+    const controller = new AbortController();
+    let seen = 0;
+    const run = async () => {
+      for await (const _ of generate(engine, OPTIONS, controller.signal)) {
+        seen += 1;
+        // As a message would: in a task of its own, while the generator waits.
+        if (seen === events) setTimeout(() => controller.abort(new DOMException('Stopped.', 'AbortError')));
+        if (seen >= events) await new Promise((resolve) => setTimeout(resolve, 2));
+      }
+    };
+    await expect(run()).rejects.toMatchObject({ name: 'AbortError' });
+    expect(seen).toBe(events);
+    expect(tf.memory().numTensors).toBe(tensors);
+  });
+
+  it('keeps no tensor when the consumer leaves while frames are decoded', async () => {
+    const tensors = tf.memory().numTensors;
+    for await (const event of generate(engine, OPTIONS)) if (event.type === 'decodeProgress') break;
+    expect(tf.memory().numTensors).toBe(tensors);
+  });
+
+  it.each([0, 15, 36])('refuses a clip of %i frames with the lengths that there are', async (frames) => {
+    await expect(collect({ frames })).rejects.toThrow('clips of 4 to 32 frames, in steps of 4');
+  });
+});

@@ -1,0 +1,118 @@
+/**
+ * One generation, from a seed to pixels: tokens, latents, frames. The only place that knows the whole order. How
+ * tokens are sampled, predicted and decoded is elsewhere (sampling, model).
+ */
+import type * as tf from '@tensorflow/tfjs-core';
+import type { GenerationOptions } from '../config/generation';
+import { downsampleOf, type Extent3 } from '../config/model';
+import { lookUp } from '../model/codebook';
+import { decodeInChunks } from '../model/decodeInChunks';
+import { runTransformer } from '../model/transformer';
+import { sampleTokens } from '../sampling/generate';
+import type { ClipData, StepSummary } from '../worker/protocol';
+import type { Engine } from './engine';
+import { writePixels } from './frames';
+
+/** Every step, then the decoder's progress, then the clip as the last event. */
+export type GenerationEvent =
+  | { readonly type: 'step'; readonly summary: StepSummary }
+  /** In latent frames. */
+  | { readonly type: 'decodeProgress'; readonly done: number; readonly total: number }
+  | { readonly type: 'clip'; readonly clip: ClipData; readonly milliseconds: number };
+
+/**
+ * Gives the event loop a turn after each step, so that a cancellation can arrive; it is looked at before the next.
+ * Leaves no tensor behind, however it ends.
+ * @throws RangeError for a length that the model cannot make; the signal's reason once aborted
+ */
+export async function* generate(
+  engine: Engine,
+  options: GenerationOptions,
+  signal?: AbortSignal,
+): AsyncGenerator<GenerationEvent, void, undefined> {
+  const began = performance.now();
+  const grid = gridFor(engine, options.frames);
+  let tokens: Int32Array = new Int32Array(0);
+  const request = { options, grid, predictLogits: predictorOf(engine), ...(signal ? { signal } : {}) };
+  for await (const summary of sampleTokens(request)) {
+    tokens = summary.tokens;
+    yield { type: 'step', summary };
+    await nextTask();
+    signal?.throwIfAborted();
+  }
+  const clip = emptyClip(engine, grid);
+  for await (const { done, total } of decodeInto(clip, engine, tokens, grid)) {
+    yield { type: 'decodeProgress', done, total };
+    await nextTask();
+    signal?.throwIfAborted();
+  }
+  yield { type: 'clip', clip, milliseconds: performance.now() - began };
+}
+
+/** T'×H'×W' of a clip of this many frames. */
+export function gridFor({ manifest }: Engine, frames: number): Extent3 {
+  const [longest, rows, columns] = manifest.model.grid;
+  const [framesPerLatent] = downsampleOf(manifest.model.tokenizer);
+  const latentFrames = frames / framesPerLatent;
+  if (!Number.isInteger(latentFrames) || latentFrames < 1 || latentFrames > longest) {
+    throw new RangeError(
+      `${manifest.name} makes clips of ${framesPerLatent} to ${longest * framesPerLatent} frames, in steps of ${framesPerLatent}; ${frames} were asked for. Change the length.`,
+    );
+  }
+  return [latentFrames, rows, columns];
+}
+
+function predictorOf(engine: Engine) {
+  return async (tokens: Int32Array, context: Int32Array, target: Int32Array): Promise<Float32Array> => {
+    const logits = runTransformer(engine.transformer, { tokens, context, target });
+    try {
+      return await logits.data<'float32'>();
+    } finally {
+      logits.dispose();
+    }
+  };
+}
+
+function emptyClip({ manifest: { model } }: Engine, grid: Extent3): ClipData {
+  const [t, h, w] = downsampleOf(model.tokenizer);
+  const [frames, height, width] = [grid[0] * t, grid[1] * h, grid[2] * w];
+  const pixels = new Uint8ClampedArray(frames * height * width * 4);
+  return { pixels, frames, height, width, frameRate: model.frameRate };
+}
+
+/** Decodes a finished token grid into the clip's pixels, chunk by chunk along time. */
+async function* decodeInto(
+  clip: ClipData,
+  { decoder }: Engine,
+  tokens: Int32Array,
+  grid: Extent3,
+): AsyncGenerator<{ done: number; total: number }, void, undefined> {
+  const latents: tf.Tensor5D = lookUp(decoder.codebook, tokens, grid); // [1, T', H', W', D]
+  try {
+    for await (const { firstFrame, frames, done, total } of decodeInChunks(decoder, latents)) {
+      try {
+        writePixels(await frames.data<'float32'>(), clip.pixels, firstFrame * clip.height * clip.width);
+      } finally {
+        frames.dispose();
+      }
+      yield { done, total };
+    }
+  } finally {
+    latents.dispose();
+  }
+}
+
+/**
+ * Resolves in a later task, after messages that are waiting. A message to oneself, as timers are held back by
+ * browsers to 4 ms and more.
+ */
+function nextTask(): Promise<void> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(null);
+  });
+}

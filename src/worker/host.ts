@@ -1,0 +1,125 @@
+/**
+ * Keeps the engine alive for the worker's jobs: backend, weights, engine, in this order, rebuilt when the device
+ * that they lived on is gone. Knows nothing of messages.
+ */
+import type { GenerationOptions } from '../config/generation';
+import { downsampleOf } from '../config/model';
+import type { WebGpuFailure } from '../kernels/backends';
+import { bytesOf, type LoadWeightsOptions, loadWeights } from '../loader';
+import { createEngine, type Engine } from '../pipeline/engine';
+import { type GenerationEvent, generate } from '../pipeline/generate';
+import { chooseBackend, NoBackendError } from './backend';
+import { DeviceFailure } from './failures';
+import type { BackendName, BackendSummary, ClipData, ModelSummary } from './protocol';
+
+export interface HostOptions {
+  readonly signal: AbortSignal;
+  readonly onBackend?: (backend: BackendSummary) => void;
+  readonly onProgress?: LoadWeightsOptions['onProgress'];
+}
+
+type ProgressEvent = Exclude<GenerationEvent, { type: 'clip' }>;
+
+/** After so many lost devices WebGPU is not chosen any more; the visitor may still ask for it by address. */
+const MOST_DEVICE_FAILURES = 2;
+
+export class EngineHost {
+  private wanted: { manifestUrl: string; requested: BackendName | undefined } | null = null;
+  private backend: BackendSummary | null = null;
+  private engine: Engine | null = null;
+  private deviceFailures = 0;
+  /** Rejects when the present device fails. */
+  private failed: Promise<never> | null = null;
+
+  /** Chooses a backend, loads the weights and builds the engine in place of the one before. */
+  async load(
+    manifestUrl: string,
+    requested: BackendName | undefined,
+    options: HostOptions,
+  ): Promise<ModelSummary> {
+    this.wanted = { manifestUrl, requested };
+    return summaryOf(await this.build(options));
+  }
+
+  /** The clip, with every step and the decoder's progress on the way. */
+  async generate(
+    options: GenerationOptions,
+    host: HostOptions,
+    onEvent: (event: ProgressEvent) => void,
+  ): Promise<{ clip: ClipData; milliseconds: number }> {
+    const engine = this.engine ?? (await this.build(host));
+    const abandon = new AbortController();
+    const signal = AbortSignal.any([host.signal, abandon.signal]);
+    const run = async () => {
+      for await (const event of generate(engine, options, signal)) {
+        if (event.type === 'clip') return { clip: event.clip, milliseconds: event.milliseconds };
+        onEvent(event);
+      }
+      throw new Error('generate: ended without a clip');
+    };
+    try {
+      return await this.unlessDeviceFails(run());
+    } finally {
+      abandon.abort();
+    }
+  }
+
+  private async build(options: HostOptions): Promise<Engine> {
+    if (!this.wanted) throw new Error('No model is loaded yet: send load before generate.');
+    const { manifestUrl, requested } = this.wanted;
+    this.engine?.dispose();
+    this.engine = null;
+    if (!this.backend || (requested && requested !== this.backend.backend)) {
+      this.backend = await this.choose(requested);
+    }
+    options.onBackend?.(this.backend);
+    const weights = await loadWeights(manifestUrl, options);
+    try {
+      options.signal.throwIfAborted();
+      this.engine = await this.unlessDeviceFails(createEngine(weights.manifest, weights.read));
+      return this.engine;
+    } finally {
+      weights.release();
+    }
+  }
+
+  private async choose(requested: BackendName | undefined): Promise<BackendSummary> {
+    let reject: (error: DeviceFailure) => void = () => undefined;
+    const failed = new Promise<never>((_, fail) => {
+      reject = fail;
+    });
+    failed.catch(() => undefined); // Nobody may be waiting when it fails.
+    const onFailure = (failure: WebGpuFailure) => {
+      if (this.failed !== failed) return; // A device that was replaced already.
+      this.deviceFailures += 1;
+      this.backend = null;
+      this.engine = null; // Not disposed: its device is gone, and its memory with it.
+      reject(new DeviceFailure(failure));
+    };
+    this.failed = failed;
+    const tooOften = this.deviceFailures >= MOST_DEVICE_FAILURES;
+    const avoidWebGpu = tooOften ? 'The graphics card failed more than once.' : undefined;
+    try {
+      return await chooseBackend({ requested, avoidWebGpu, onFailure });
+    } catch (error) {
+      this.failed = null;
+      throw error instanceof NoBackendError ? error : new NoBackendError(String(error), { cause: error });
+    }
+  }
+
+  private unlessDeviceFails<T>(work: Promise<T>): Promise<T> {
+    return this.failed === null ? work : Promise.race([work, this.failed]);
+  }
+}
+
+function summaryOf({ manifest, preview }: Engine): ModelSummary {
+  return {
+    name: manifest.name,
+    license: manifest.license,
+    parameters: manifest.parameters,
+    bytes: bytesOf(manifest),
+    config: manifest.model,
+    downsample: downsampleOf(manifest.model.tokenizer),
+    preview,
+  };
+}

@@ -1,0 +1,115 @@
+/**
+ * The worker's entry: a table of jobs, each with its AbortController, and the engine that they share. What a job
+ * does is elsewhere (pipeline, loader, video); what is said is in protocol.ts.
+ */
+import type { Failure } from './failures';
+import { failureOf } from './failures';
+import { EngineHost } from './host';
+import type { Request, Response } from './protocol';
+
+const host = new EngineHost();
+const jobs = new Map<number, AbortController>();
+
+/** Loads and generations share the backend, so that they run one after the other. */
+let engineTurn: Promise<unknown> = Promise.resolve();
+
+self.onmessage = (event: MessageEvent<Request>) => receive(event.data);
+
+function receive(request: Request): void {
+  const { job } = request;
+  switch (request.type) {
+    case 'load':
+      start(job, inTurn, async (signal) => ({
+        type: 'loaded',
+        job,
+        model: await host.load(request.manifestUrl, request.backend, {
+          signal,
+          onBackend: (backend) => post({ type: 'backend', job, backend }),
+          onProgress: (progress) => post({ type: 'loadProgress', job, ...progress }),
+        }),
+      }));
+      return;
+    case 'generate':
+      start(job, inTurn, async (signal) => {
+        const onBackend = (backend: Extract<Response, { type: 'backend' }>['backend']) =>
+          post({ type: 'backend', job, backend });
+        const { clip, milliseconds } = await host.generate(
+          request.options,
+          { signal, onBackend },
+          (event) => {
+            if (event.type === 'step') post({ type: 'step', job, summary: event.summary });
+            else post({ type: 'decodeProgress', job, done: event.done, total: event.total });
+          },
+        );
+        return { type: 'clip', job, clip, milliseconds };
+      });
+      return;
+    case 'encode':
+      start(job, atOnce, async (signal) => {
+        const { encode } = await import('../video/encode');
+        const onFrame = (frame: number, frames: number) =>
+          post({ type: 'encodeProgress', job, frame, frames });
+        return { type: 'encoded', job, ...(await encode(request.clip, request.format, { signal, onFrame })) };
+      });
+      return;
+    case 'formats':
+      start(job, atOnce, async () => {
+        const { support } = await import('../video/encode');
+        return { type: 'formats', job, formats: await support() };
+      });
+      return;
+    case 'cancel':
+      jobs.get(job)?.abort(new DOMException('Stopped.', 'AbortError'));
+      return;
+    default:
+      request satisfies never;
+      throw new Error(`The worker got a message of an unknown type: ${JSON.stringify(request)}`);
+  }
+}
+
+const atOnce = <T>(run: () => Promise<T>): Promise<T> => run();
+
+function inTurn<T>(run: () => Promise<T>): Promise<T> {
+  const turn = engineTurn.then(run);
+  engineTurn = turn.catch(() => undefined);
+  return turn;
+}
+
+/** Runs a job to its one last message. */
+function start(
+  job: number,
+  when: (run: () => Promise<Response>) => Promise<Response>,
+  run: (signal: AbortSignal) => Promise<Response>,
+): void {
+  const controller = new AbortController();
+  jobs.set(job, controller);
+  const { signal } = controller;
+  when(async () => {
+    signal.throwIfAborted();
+    return run(signal);
+  })
+    .then(
+      (response) => post(response, response.type === 'clip' ? [response.clip.pixels.buffer] : []),
+      (error: unknown) => {
+        // A stopped job may end in whatever its abort led to.
+        if (signal.aborted) post({ type: 'cancelled', job });
+        else fail(job, failureOf(error), error);
+      },
+    )
+    .finally(() => jobs.delete(job));
+}
+
+function fail(job: number, { fatal, ...failure }: Failure, error: unknown): void {
+  console.error('Job failed:', error);
+  post({ type: 'failed', job, ...failure });
+  // Uncaught, so that the client replaces this worker: memory that WebAssembly lost comes back no other way.
+  if (fatal) {
+    setTimeout(() => {
+      throw error;
+    });
+  }
+}
+
+function post(response: Response, transfer: Transferable[] = []): void {
+  self.postMessage(response, { transfer });
+}
