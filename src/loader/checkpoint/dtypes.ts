@@ -41,7 +41,8 @@ const STORAGES: Readonly<Record<string, Dtype>> = {
 /** `torch.FloatStorage` → float32. */
 export function storageDtype(className: string): Dtype {
   const dtype = STORAGES[className];
-  if (!dtype) throw new CheckpointError(`it has tensors of the kind torch.${className}, which is not supported`);
+  if (!dtype)
+    throw new CheckpointError(`it has tensors of the kind torch.${className}, which is not supported`);
   return dtype;
 }
 
@@ -88,7 +89,9 @@ export function decodeElements(dtype: Dtype, bytes: Uint8Array): Elements {
     case 'bool':
       return new Uint8Array(buffer);
     default:
-      throw new CheckpointError(`it has tensors of the type ${dtype satisfies never}, which is not supported`);
+      throw new CheckpointError(
+        `it has tensors of the type ${dtype satisfies never}, which is not supported`,
+      );
   }
 }
 

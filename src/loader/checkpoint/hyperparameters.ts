@@ -14,7 +14,8 @@ export function toPlain(value: unknown): Plain {
     if (attributes.has('_val')) return toPlain(attributes.get('_val'));
     return className === 'Namespace' ? toPlain(attributes) : value;
   }
-  if (value instanceof Map) return Object.fromEntries(Array.from(value, ([key, item]) => [String(key), toPlain(item)]));
+  if (value instanceof Map)
+    return Object.fromEntries(Array.from(value, ([key, item]) => [String(key), toPlain(item)]));
   if (value instanceof Set) return Array.from(value, toPlain);
   return Array.isArray(value) ? value.map(toPlain) : value;
 }
@@ -40,7 +41,8 @@ function metadataParent(node: PythonObject): unknown {
 /** The value at a path of keys in a plain object, or undefined. */
 export function at(value: Plain, ...path: readonly string[]): Plain {
   return path.reduce<Plain>(
-    (inner, key) => (typeof inner === 'object' && inner !== null ? (inner as Record<string, Plain>)[key] : undefined),
+    (inner, key) =>
+      typeof inner === 'object' && inner !== null ? (inner as Record<string, Plain>)[key] : undefined,
     value,
   );
 }

@@ -98,10 +98,11 @@ export function unpickle(
 
 function pythonClass(module: string, className: string, resolve: ResolveGlobal | undefined): PythonClass {
   const known = resolve?.(module, className) ?? BUILT_IN[`${module}.${className}`];
-  // An ordinary function: `new` returns the object that it returns, so NEWOBJ and REDUCE both work.
-  const make = function (...args: unknown[]): unknown {
+  // A function declaration, which `new` accepts; what it returns is then the new object, so that NEWOBJ and
+  // REDUCE both work.
+  function make(...args: unknown[]): unknown {
     return known ? known(...args) : new PythonObject(module, className, args);
-  };
+  }
   return Object.assign(make, { module, className });
 }
 

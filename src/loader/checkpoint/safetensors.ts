@@ -17,7 +17,9 @@ export async function openSafetensors(source: ByteSource): Promise<Map<string, S
   const prefix = await source.read(0, 8);
   const length = Number(new DataView(prefix.buffer).getBigUint64(0, true));
   if (length > LARGEST_HEADER || 8 + length > source.size) {
-    throw new CheckpointError(`its header claims ${length} bytes, so it is no safetensors file, or it is cut short`);
+    throw new CheckpointError(
+      `its header claims ${length} bytes, so it is no safetensors file, or it is cut short`,
+    );
   }
   const text = new TextDecoder().decode(await source.read(8, length));
   const tensors = new Map<string, StoredTensor>();

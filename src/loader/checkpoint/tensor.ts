@@ -83,7 +83,12 @@ function isContiguous(shape: readonly number[], stride: readonly number[]): bool
   return shape.every((extent, axis) => extent === 1 || stride[axis] === expected[axis]);
 }
 
-function gather<A extends Elements>(from: A, shape: readonly number[], stride: readonly number[], size: number): A {
+function gather<A extends Elements>(
+  from: A,
+  shape: readonly number[],
+  stride: readonly number[],
+  size: number,
+): A {
   const make = from.constructor as new (length: number) => A;
   const to = new make(size);
   const index = shape.map(() => 0);

@@ -32,7 +32,8 @@ function parseStorageId(id: unknown): StorageId {
   if (kind !== 'storage' || typeof className !== 'string' || typeof length !== 'number') {
     throw new CheckpointError('it refers to data outside of the file');
   }
-  if (Array.isArray(view)) throw new CheckpointError('its storages are views of storages (PyTorch before 0.4); save it again');
+  if (Array.isArray(view))
+    throw new CheckpointError('its storages are views of storages (PyTorch before 0.4); save it again');
   return { key: String(key), className, length };
 }
 
@@ -49,7 +50,8 @@ function tensorGlobals(source: ByteSource): ResolveGlobal {
     'torch._utils._rebuild_tensor_v2': rebuild,
     'torch._utils._rebuild_parameter': (data) => data,
     'torch._utils._rebuild_parameter_with_state': (data) => data,
-    'torch._tensor._rebuild_from_type_v2': (make, _type, args) => (make as PythonClass)(...(args as unknown[])),
+    'torch._tensor._rebuild_from_type_v2': (make, _type, args) =>
+      (make as PythonClass)(...(args as unknown[])),
   };
   return (module, name) => known[`${module}.${name}`];
 }
@@ -66,7 +68,9 @@ async function openZip(source: ByteSource): Promise<unknown> {
     const entry = byName.get(`${root}data/${key}`);
     const dtype = storageDtype(className);
     if (!entry || entry.size < length * ITEM_BYTES[dtype]) {
-      throw new CheckpointError(`its storage ${key} is ${entry ? 'too short' : 'missing'}; it is cut short or damaged`);
+      throw new CheckpointError(
+        `its storage ${key} is ${entry ? 'too short' : 'missing'}; it is cut short or damaged`,
+      );
     }
     return { dtype, length, locate: entry.locate };
   };
@@ -98,7 +102,9 @@ async function openLegacy(source: ByteSource): Promise<unknown> {
       return storage;
     };
     try {
-      const { values, end } = damaged(() => unpickle(bytes, 5, { resolve: tensorGlobals(source), persistent }));
+      const { values, end } = damaged(() =>
+        unpickle(bytes, 5, { resolve: tensorGlobals(source), persistent }),
+      );
       await placeStorages(source, values[4], storages, end);
       return values[3];
     } catch (error) {
@@ -136,12 +142,15 @@ async function placeStorages(
     const header = await source.read(offset, 8);
     const count = Number(new DataView(header.buffer).getBigInt64(0, true));
     if (!storage || count !== storage.length) {
-      throw new CheckpointError(`its storage ${key} has ${count} elements where ${storage?.length ?? 'none'} were announced`);
+      throw new CheckpointError(
+        `its storage ${key} has ${count} elements where ${storage?.length ?? 'none'} were announced`,
+      );
     }
     storage.offset = offset + 8;
     offset += 8 + count * ITEM_BYTES[storage.dtype];
   }
-  if (offset > source.size) throw new CheckpointError(`it ends at ${source.size} of ${offset} bytes; it is cut short`);
+  if (offset > source.size)
+    throw new CheckpointError(`it ends at ${source.size} of ${offset} bytes; it is cut short`);
 }
 
 /** Errors of the pickle parser, as a sentence. */

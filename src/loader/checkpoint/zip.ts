@@ -18,16 +18,22 @@ export async function listZip(source: ByteSource): Promise<StoredEntry[]> {
   const zip = new ZipReader(new SourceReader(source));
   try {
     const entries = await zip.getEntries();
-    return entries.filter((entry) => !entry.directory).map((entry) => {
-      if (entry.compressionMethod !== 0 || entry.encrypted) {
-        throw new CheckpointError(`its entry ${entry.filename} is compressed or encrypted; PyTorch stores entries as they are`);
-      }
-      const { offset, filename, uncompressedSize } = entry;
-      return { name: filename, size: uncompressedSize, locate: () => locateData(source, offset) };
-    });
+    return entries
+      .filter((entry) => !entry.directory)
+      .map((entry) => {
+        if (entry.compressionMethod !== 0 || entry.encrypted) {
+          throw new CheckpointError(
+            `its entry ${entry.filename} is compressed or encrypted; PyTorch stores entries as they are`,
+          );
+        }
+        const { offset, filename, uncompressedSize } = entry;
+        return { name: filename, size: uncompressedSize, locate: () => locateData(source, offset) };
+      });
   } catch (error) {
     if (error instanceof CheckpointError) throw error;
-    throw new CheckpointError(`its zip directory is damaged (${error instanceof Error ? error.message : error})`);
+    throw new CheckpointError(
+      `its zip directory is damaged (${error instanceof Error ? error.message : error})`,
+    );
   } finally {
     await zip.close();
   }
@@ -37,7 +43,8 @@ export async function listZip(source: ByteSource): Promise<StoredEntry[]> {
 async function locateData(source: ByteSource, header: number): Promise<number> {
   const bytes = await source.read(header, LOCAL_HEADER_BYTES);
   const view = new DataView(bytes.buffer);
-  if (view.getUint32(0, true) !== 0x04034b50) throw new CheckpointError('an entry of its zip archive has no header');
+  if (view.getUint32(0, true) !== 0x04034b50)
+    throw new CheckpointError('an entry of its zip archive has no header');
   return header + LOCAL_HEADER_BYTES + view.getUint16(26, true) + view.getUint16(28, true);
 }
 
