@@ -1,7 +1,7 @@
 /**
- * Kernels written in TypeScript over the memory of the wasm backend: for layout work (padding, stacking,
- * interleaving) and one-pass elementwise or row work, which from stock ops costs several copies. Not for matrix
- * products: those are the backend's own (XNNPACK).
+ * Kernels written in TypeScript over the memory of the wasm backend, for layout work that stock ops do in several
+ * copies: padding, stacking, interleaving. Not for arithmetic: the backend's own ops (XNNPACK, SIMD) are ten times
+ * quicker at that, pass by pass.
  */
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';

@@ -14,15 +14,16 @@ export function attentionOnWasm(
 ): tf.Tensor3D {
   return tf.tidy(() => {
     const [batch, , width] = query.shape;
-    const scale = 1 / Math.sqrt(width / heads);
+    const scaled = tf.mul(query, 1 / Math.sqrt(width / heads)) as tf.Tensor3D;
+    const columns = tf.transpose(key, [0, 2, 1]); // [B, C, NK]
     const mixed: tf.Tensor2D[] = []; // [NQ, d], heads of sample 0 first
     for (let b = 0; b < batch; b++) {
       for (let h = 0; h < heads; h++) {
         mixed.push(
           tf.tidy(() => {
-            const q = takeHead(query, b, h, heads, scale); // [NQ, d]
-            const k = takeHeadTransposed(key, b, h, heads); // [d, NK]
-            return tf.matMul(tf.softmax(tf.matMul(q, k)), takeHead(value, b, h, heads, 1));
+            const q = takeHead(scaled, b, h, heads); // [NQ, d]
+            const k = takeRows(columns, b, h, heads); // [d, NK]
+            return tf.matMul(tf.softmax(tf.matMul(q, k)), takeHead(value, b, h, heads));
           }),
         );
       }
@@ -31,28 +32,26 @@ export function attentionOnWasm(
   });
 }
 
-/** x [B, N, C] -> scale · x[b, :, head], [N, d]. */
-function takeHead(x: tf.Tensor3D, b: number, head: number, heads: number, scale: number): tf.Tensor2D {
+/** x [B, N, C] -> x[b, :, head], [N, d]. */
+function takeHead(x: tf.Tensor3D, b: number, head: number, heads: number): tf.Tensor2D {
   const [, count, width] = x.shape;
   const size = width / heads;
   return runOnHeap([x], [count, size], (heap, output, input) => {
-    let target = output;
+    const first = input + b * count * width + head * size;
     for (let n = 0; n < count; n++) {
-      const source = input + (b * count + n) * width + head * size;
-      for (let i = 0; i < size; i++) heap[target++] = (heap[source + i] ?? 0) * scale;
+      const source = first + n * width;
+      heap.copyWithin(output + n * size, source, source + size);
     }
   });
 }
 
-/** x [B, N, C] -> x[b, :, head] transposed, [d, N]. */
-function takeHeadTransposed(x: tf.Tensor3D, b: number, head: number, heads: number): tf.Tensor2D {
-  const [, count, width] = x.shape;
-  const size = width / heads;
-  return runOnHeap([x], [size, count], (heap, output, input) => {
-    for (let n = 0; n < count; n++) {
-      const source = input + (b * count + n) * width + head * size;
-      for (let i = 0; i < size; i++) heap[output + i * count + n] = heap[source + i] ?? 0;
-    }
+/** x [B, C, N] -> x[b, head, :], [d, N]. */
+function takeRows(x: tf.Tensor3D, b: number, head: number, heads: number): tf.Tensor2D {
+  const [, width, count] = x.shape;
+  const rows = width / heads;
+  return runOnHeap([x], [rows, count], (heap, output, input) => {
+    const first = input + (b * width + head * rows) * count;
+    heap.copyWithin(output, first, first + rows * count);
   });
 }
 
@@ -62,11 +61,9 @@ function joinHeads(parts: readonly tf.Tensor2D[], shape: [number, number, number
   const size = width / heads;
   return runOnHeap(parts, shape, (heap, output, ...inputs) => {
     inputs.forEach((input, i) => {
-      const start = output + Math.floor(i / heads) * count * width + (i % heads) * size;
-      let source = input;
+      const first = output + Math.floor(i / heads) * count * width + (i % heads) * size;
       for (let n = 0; n < count; n++) {
-        const target = start + n * width;
-        for (let c = 0; c < size; c++) heap[target + c] = heap[source++] ?? 0;
+        heap.copyWithin(first + n * width, input + n * size, input + (n + 1) * size);
       }
     });
   });

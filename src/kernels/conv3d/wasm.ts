@@ -51,7 +51,7 @@ function copyRow(heap: Float32Array, to: number, from: number, runs: Runs, strid
   for (const [column, source, length] of runs) {
     let target = to + column * stride;
     let start = from + source * channels;
-    if (length > 1 || channels >= 64) {
+    if (length * channels >= 16) {
       heap.copyWithin(target, start, start + length * channels);
     } else {
       for (const end = start + channels; start < end; ) heap[target++] = heap[start++] ?? 0;

@@ -103,7 +103,9 @@ function interleave(
             }
             const skip = (stride[2] - 1) * channels;
             for (let column = 0; column < w.count; column++, target += skip) {
-              for (let c = 0; c < channels; c++) heap[target++] = heap[source++] ?? 0;
+              heap.copyWithin(target, source, source + channels);
+              target += channels;
+              source += channels;
             }
           }
         }

@@ -1,4 +1,4 @@
-/** Layer normalisation over the last axis, biased variance, from plain tf ops. The oracle of program.ts and wasm.ts. */
+/** Layer normalisation over the last axis, biased variance, from plain tf ops. The oracle of program.ts. */
 import * as tf from '@tensorflow/tfjs-core';
 
 /** x [..., C], scale and bias [C] -> [..., C]. */
