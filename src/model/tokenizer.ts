@@ -72,7 +72,7 @@ export function runNormSilu(norm: Norm, x: tf.Tensor5D, normName: string, observ
     if (norm.kind === 'affine' && !observe) return channelAffine(x, norm.scale, norm.bias, 'silu');
     const normal = runNorm(norm, x);
     observe?.(normName, normal);
-    return silu(normal) as tf.Tensor5D;
+    return silu(normal);
   });
 }
 

@@ -7,6 +7,7 @@ import type { Extent3 } from '../../config/model';
 import type { Padding } from './padding';
 import { conv3dReference } from './reference';
 import { conv3dOnWasm, stackKernel } from './wasm';
+import { conv3dOnWebGpu } from './webgpu';
 
 export interface Conv3dWeights {
   readonly kernel: Extent3;
@@ -42,6 +43,9 @@ export function conv3d(x: tf.Tensor5D, weights: Conv3dWeights, options: Conv3dOp
   return tf.tidy(() => {
     const { stride = [1, 1, 1], timePadding, residual } = options;
     const { layout, weight, bias, kernel } = weights;
+    if (layout === 'plain' && tf.getBackend() === 'webgpu') {
+      return conv3dOnWebGpu(x, weight as tf.Tensor5D, bias, stride, timePadding, residual);
+    }
     const y =
       layout === 'stacked'
         ? conv3dOnWasm(x, weight as tf.Tensor4D, bias, kernel, stride, timePadding)

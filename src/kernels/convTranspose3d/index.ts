@@ -4,6 +4,7 @@ import type { Extent3 } from '../../config/model';
 import type { Padding } from '../conv3d/padding';
 import { convTranspose3dReference } from './reference';
 import { convTranspose3dOnWasm, phaseKernels } from './wasm';
+import { convTranspose3dOnWebGpu } from './webgpu';
 
 export interface ConvTranspose3dWeights {
   readonly kernel: Extent3;
@@ -37,7 +38,7 @@ export function convTranspose3d(
   timePadding?: Padding,
 ): tf.Tensor5D {
   const { weight, bias, kernel, stride } = weights;
-  return weight instanceof tf.Tensor
-    ? convTranspose3dReference(x, weight, bias, stride, timePadding)
-    : convTranspose3dOnWasm(x, weight, bias, kernel, stride, timePadding);
+  if (!(weight instanceof tf.Tensor)) return convTranspose3dOnWasm(x, weight, bias, kernel, stride, timePadding);
+  const run = tf.getBackend() === 'webgpu' ? convTranspose3dOnWebGpu : convTranspose3dReference;
+  return run(x, weight, bias, stride, timePadding);
 }

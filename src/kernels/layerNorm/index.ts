@@ -1,5 +1,7 @@
 /** Layer normalisation over the last axis; picks the implementation for the current backend. */
-import type * as tf from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
+import { float, int, runOnGpu } from '../gpu';
+import { LayerNormProgram } from './program';
 import { layerNormReference } from './reference';
 
 /** The models' epsilon. */
@@ -13,5 +15,11 @@ export function layerNorm(
   epsilon: number = LAYER_NORM_EPSILON,
 ): tf.Tensor {
   if (x.size === 0) return x.clone();
+  if (tf.getBackend() === 'webgpu') {
+    const width = scale.shape[0];
+    const rows = x.size / width;
+    const uniforms = [int(width), int(rows), float(epsilon)];
+    return runOnGpu(new LayerNormProgram(rows, width), [x, scale, bias], x.shape, uniforms);
+  }
   return layerNormReference(x, scale, bias, epsilon);
 }

@@ -2,6 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { gelu } from '../gelu';
 import { linearReference } from './reference';
+import { linearOnWebGpu } from './webgpu';
 
 export interface LinearWeights {
   /** [I, O] */
@@ -20,10 +21,17 @@ export interface LinearOptions {
 /** x [..., I] -> [..., O]. */
 export function linear(x: tf.Tensor, weights: LinearWeights, options: LinearOptions = {}): tf.Tensor {
   if (x.size === 0) return tf.zeros([...x.shape.slice(0, -1), weights.weight.shape[1]]);
-  return tf.getBackend() === 'wasm' ? linearOnWasm(x, weights, options) : linearReference(x, weights, options);
+  switch (tf.getBackend()) {
+    case 'wasm':
+      return linearOnWasm(x, weights, options);
+    case 'webgpu':
+      return linearOnWebGpu(x, weights, options);
+    default:
+      return linearReference(x, weights, options);
+  }
 }
 
-/** XNNPACK's product takes the bias along; GELU runs in place of five stock passes. */
+/** XNNPACK's product takes the bias along. */
 function linearOnWasm(x: tf.Tensor, { weight, bias }: LinearWeights, options: LinearOptions): tf.Tensor {
   return tf.tidy(() => {
     const [inputs, outputs] = weight.shape;

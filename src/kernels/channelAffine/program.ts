@@ -1,0 +1,36 @@
+/** x * scale + bias per channel and SiLU in one pass of WGSL; without scale and bias, SiLU alone. A thread an element. */
+import type { WebGPUProgram } from '@tensorflow/tfjs-backend-webgpu';
+
+const WORKGROUP = 64;
+
+export class ChannelAffineProgram implements WebGPUProgram {
+  readonly variableNames: string[];
+  readonly uniforms = 'channels : i32, elements : i32,';
+  readonly workgroupSize: [number, number, number] = [WORKGROUP, 1, 1];
+  readonly dispatchLayout = { x: [0] };
+  readonly dispatch: [number, number, number];
+  readonly outputShape: number[];
+  readonly shaderKey: string;
+  private readonly affine: boolean;
+  private readonly silu: boolean;
+
+  constructor(elements: number, affine: boolean, silu: boolean) {
+    this.affine = affine;
+    this.silu = silu;
+    this.variableNames = affine ? ['x', 'scale', 'bias'] : ['x'];
+    this.outputShape = [elements];
+    this.dispatch = [Math.ceil(elements / WORKGROUP), 1, 1];
+    this.shaderKey = `mebtChannelAffine_${affine}_${silu}`;
+  }
+
+  getUserCode(): string {
+    return `
+    fn main(index : i32) {
+      if (index >= uniforms.elements) { return; }
+      var y = x[index];
+      ${this.affine ? 'let c = index % uniforms.channels; y = y * scale[c] + bias[c];' : ''}
+      ${this.silu ? 'y = y / (1.0 + exp(-y));' : ''}
+      result[index] = y;
+    }`;
+  }
+}
