@@ -3,6 +3,7 @@
  * Vulkan driver VK_DRIVER_FILES names, else on the SwiftShader that ships with Chromium.
  */
 import { existsSync, readdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { prepareCpu, prepareWasm, prepareWebGpu } from '../backends';
@@ -33,6 +34,7 @@ async function provideWebGpu(): Promise<boolean> {
   if ((globalThis.navigator as Navigator | undefined)?.gpu) return true;
   const driver = findVulkanDriver();
   if (!driver) return false;
+  process.env.XDG_RUNTIME_DIR ??= tmpdir(); // the Vulkan loader complains without it
   process.env.VK_DRIVER_FILES = driver;
   process.env.VK_ICD_FILENAMES = driver;
   const { create, globals } = await import('webgpu');
@@ -47,6 +49,7 @@ export const gpuFailures: string[] = [];
 /** Makes `backend` current; false where this machine does not have it. */
 export async function useBackend(backend: TestBackend): Promise<boolean> {
   gpuFailures.length = 0;
+  tf.env().set('IS_TEST', true); // no advertisement for tfjs-node on the console
   if (tf.findBackendFactory(backend)) return tf.setBackend(backend);
   if (backend === 'cpu') await prepareCpu();
   if (backend === 'wasm') await prepareWasm();

@@ -1,0 +1,73 @@
+/** Compares an operation on a backend with its reference on the cpu, which is the oracle of every kernel test. */
+import * as tf from '@tensorflow/tfjs-core';
+import { beforeAll, describe, expect } from 'vitest';
+import { findVulkanDriver, gpuFailures, TEST_BACKENDS, type TestBackend, useBackend } from './backends';
+
+/** A `describe` for each backend; WebGPU is reported as skipped where no Vulkan driver is found. */
+export function onEachBackend(title: string, body: (backend: TestBackend) => void): void {
+  for (const backend of TEST_BACKENDS) {
+    const missing = backend === 'webgpu' && findVulkanDriver() === undefined;
+    describe.skipIf(missing)(`${title} on ${backend}`, () => {
+      beforeAll(async () => {
+        expect(await useBackend(backend)).toBe(true);
+      });
+      body(backend);
+    });
+  }
+}
+
+/** Plain values, so that a tensor can be made of them on any backend. */
+export interface Values {
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+}
+
+/** Deterministic values in ±`spread`. */
+export function values(shape: readonly number[], seed: number, spread = 1): Values {
+  let state = seed * 2654435761 + 1;
+  const data = Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return spread * ((2 * state) / 2 ** 32 - 1);
+  });
+  return { shape, data };
+}
+
+/** On the current backend. */
+export function tensorOf<T extends tf.Tensor>({ shape, data }: Values): T {
+  return tf.tensor(data.slice(), [...shape], 'float32') as T;
+}
+
+/**
+ * Runs `reference` on the cpu and `operation` on `backend`, over tensors of the same values, and compares. Also checks
+ * that the operation leaves no tensor behind but its result.
+ */
+export async function expectParity(
+  backend: TestBackend,
+  inputs: readonly Values[],
+  operation: (...tensors: tf.Tensor[]) => tf.Tensor,
+  reference: (...tensors: tf.Tensor[]) => tf.Tensor,
+  tolerance: number,
+): Promise<void> {
+  const expected = await runOn('cpu', inputs, reference);
+  const got = await runOn(backend, inputs, operation);
+  expect(gpuFailures).toEqual([]);
+  expect(got.shape).toEqual(expected.shape);
+  const scale = expected.data.reduce((largest, x) => Math.max(largest, Math.abs(x)), 1);
+  const difference = got.data.reduce((d, x, i) => Math.max(d, Math.abs(x - (expected.data[i] ?? Number.NaN))), 0);
+  expect(difference / scale).toBeLessThanOrEqual(tolerance);
+}
+
+async function runOn(
+  backend: TestBackend,
+  inputs: readonly Values[],
+  run: (...tensors: tf.Tensor[]) => tf.Tensor,
+): Promise<{ shape: number[]; data: Float32Array }> {
+  await useBackend(backend);
+  const tensors = inputs.map((input) => tensorOf(input));
+  const before = tf.memory().numTensors;
+  const result = run(...tensors);
+  expect(tf.memory().numTensors).toBe(before + 1);
+  const data = (await result.data()) as Float32Array;
+  tf.dispose([result, ...tensors]);
+  return { shape: result.shape, data };
+}
