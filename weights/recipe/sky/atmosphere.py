@@ -20,6 +20,11 @@ RAYLEIGH = (5.8e-3, 13.5e-3, 33.1e-3)  # per km at the ground, for R, G, B
 MIE = 3.0e-3
 OZONE = (0.65e-3, 1.88e-3, 0.085e-3)
 H_RAYLEIGH, H_MIE = 8.0, 1.2
+# Exposure by the sun's elevation in degrees.
+GAIN = (
+    (-14.0, 600.0), (-12.0, 400.0), (-10.0, 180.0), (-8.0, 72.0), (-6.0, 33.0), (-4.0, 21.0), (-2.0, 16.0),
+    (0.0, 13.2), (2.0, 11.1), (5.0, 9.0), (10.0, 7.3), (20.0, 6.4), (60.0, 6.2),
+)  # fmt: skip
 MU_LOW, LUT_TOP = -0.35, 60.0
 
 
@@ -99,21 +104,12 @@ def mie_phase(cosine: Tensor, g: float) -> Tensor:
     return (1 - g * g) / (12.566 * (1 + g * g - 2 * g * cosine) ** 1.5)
 
 
-def clear_sky(camera: Camera, coarse: Camera, sun: Tensor, turbidity: float, keys: int = 9) -> Sky:
+def clear_sky(camera: Camera, coarse: Camera, sun: Tensor, turbidity: float, keys: int = 13) -> Sky:
     """Sun directions [T, 3] -> the sky."""
     t, size = len(sun), camera.size
-    at = torch.linspace(0, t - 1, min(keys, t)).round().long()
-    parts = scatter(coarse.rays, sun[at], turbidity)  # [K, R, C, 9]
-    # Exposure looks at one fixed fan of rays, so that only the sun's height decides it.
-    tilt = torch.tensor([0.05, 0.15, 0.35, 0.7, 1.5])
-    fan = torch.stack([tilt * 0 + 1, tilt, tilt * 0], -1)
-    fan = (fan / fan.norm(dim=-1, keepdim=True))[None].to(sun)
-    up = torch.stack([torch.zeros_like(sun[at, 0]), sun[at, 1], (1 - sun[at, 1] ** 2).sqrt()], -1)
-    probe = scatter(fan, up, 1.0)
-    luma = torch.tensor([0.3, 0.5, 0.2]).to(sun)
-    level = (probe[..., :3] * 0.07 + probe[..., 6:] * 0.03).mean((1, 2)) @ luma  # [K]
-    gain = (0.19 * (level / 0.02).clamp_min(2e-5) ** 0.17) / level.clamp_min(2.5e-6)
-    exposure = _stretch(gain.log()[None, None], t)[0, 0].exp()  # [T]
+    keyed = F.interpolate(sun.T[None], size=min(keys, t), mode="linear", align_corners=True)[0].T
+    parts = scatter(coarse.rays, keyed / keyed.norm(dim=-1, keepdim=True), turbidity)  # [K, R, C, 9]
+    exposure = _gain(torch.rad2deg(torch.asin(sun[:, 1])))  # [T]
     volume = parts.permute(3, 0, 1, 2)[None]  # [1, 9, K, R, C]
     r, c = parts.shape[1:3]
     full = F.interpolate(volume, size=(t, r, c), mode="trilinear", align_corners=True)[0]  # [9, T, R, C]
@@ -129,5 +125,10 @@ def clear_sky(camera: Camera, coarse: Camera, sun: Tensor, turbidity: float, key
     return Sky(col, exposure, flat[:, :, low].mean(-1), flat[:, :, : max(2, r // 4)].mean((2, 3)), cosine)
 
 
-def _stretch(keyed: Tensor, t: int) -> Tensor:
-    return F.interpolate(keyed, size=t, mode="linear", align_corners=True)
+def _gain(elevation: Tensor) -> Tensor:
+    """The camera's exposure: opens as the sun sinks, yet less than the light falls. [T] degrees -> [T]"""
+    x = torch.tensor([e for e, _ in GAIN]).to(elevation)
+    y = torch.tensor([g for _, g in GAIN]).to(elevation).log()
+    i = (torch.searchsorted(x, elevation.clamp(x[0], x[-1])) - 1).clamp(0, len(x) - 2)
+    f = ((elevation - x[i]) / (x[i + 1] - x[i])).clamp(0, 1)
+    return torch.lerp(y[i], y[i + 1], f).exp()

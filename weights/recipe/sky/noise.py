@@ -37,11 +37,11 @@ def band(white: Tensor, centre: float, width: float = 0.55) -> Tensor:
 def puffs(generator: torch.Generator, cycles: float) -> Tensor:
     """Cumulus-like noise: one smooth large octave, rounded smaller lumps with creases between. [N, N]"""
     w = [torch.randn(N, N, generator=generator) for _ in range(5)]
-    shape = band(w[0], cycles, 0.5) + 0.35 * band(w[1], cycles * 0.35, 0.5)
+    shape = band(w[0], cycles, 0.75) + 0.7 * band(w[1], cycles * 0.4, 0.5)
     out = shape
-    for octave, amount in ((2, 0.46), (3, 0.26), (4, 0.13)):
-        lump = 0.8 - band(w[octave], cycles * 2.0 ** (octave - 1) * 0.9, 0.4).abs()
-        out = out + amount * lump * (1 + 0.25 * shape.clamp(-2, 2))
+    for octave, amount in ((2, 0.55), (3, 0.36), (4, 0.22)):
+        lump = 0.8 - band(w[octave], cycles * 1.9 ** (octave - 1) * 0.8, 0.4).abs()
+        out = out + amount * lump * (1 + 0.3 * shape.clamp(-2, 2))
     return _unit(out)
 
 
@@ -50,7 +50,7 @@ def streaks(generator: torch.Generator, angle: float, cycles: float) -> Tensor:
     kz, kx = _frequencies("cpu")
     along = kx * torch.cos(torch.tensor(angle)) + kz * torch.sin(torch.tensor(angle))
     thwart = -kx * torch.sin(torch.tensor(angle)) + kz * torch.cos(torch.tensor(angle))
-    k = ((along * 3.2) ** 2 + thwart**2 + (cycles * 0.5) ** 2).sqrt()
+    k = ((along * 4.5) ** 2 + thwart**2 + (cycles * 0.5) ** 2).sqrt()
     white = torch.fft.rfft2(torch.randn(N, N, generator=generator))
     fibre = _unit(torch.fft.irfft2(white * k**-2.1))
     patch = band(torch.randn(N, N, generator=generator), cycles * 0.6, 0.5)
@@ -75,7 +75,8 @@ def make_stack(textures: Tensor, period: float, pixel: float, low: float, high: 
     steep = low * (high / low) ** (torch.arange(count) / (count - 1))
     out, lost = [], []
     for e in steep.tolist():
-        across, depth = 0.55 * pixel / e / period, 0.55 * pixel / e**2 / period  # sigma, in periods
+        across, depth = 0.7 * pixel / e / period, 0.7 * pixel / e**2 / period  # sigma, in periods
+        across = max(across, 0.5 * depth)  # else far clouds become streaks that all point at the horizon
         filtered = torch.fft.irfft2(spectrum * torch.exp(-19.74 * ((kx * across) ** 2 + (kz * depth) ** 2)))
         out.append(filtered)
         lost.append((1 - filtered.var((1, 2))).clamp_min(0))

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 HORIZONS = ("rolling", "jagged", "ridges", "forest", "plain")
-COVERS = {"clear": 0.12, "few": 0.24, "scattered": 0.34, "broken": 0.20, "overcast": 0.10}
+COVERS = {"clear": 0.13, "few": 0.27, "scattered": 0.36, "broken": 0.18, "overcast": 0.06}
 COVER_RANGE = {
     "clear": (0.0, 0.02),
     "few": (0.12, 0.24),
@@ -135,13 +135,13 @@ def _draw_clouds(rng: np.random.Generator, hour: str) -> dict[str, float | str]:
         weights = weights * np.array([3.0, 1.6, 0.8, 0.4, 0.15])
     cover = str(rng.choice(list(COVERS), p=weights / weights.sum()))
     cirrus = rng.uniform(0.35, 0.95) if rng.random() < (0.4 if hour == "night" else 0.62) else 0.0
-    if cover == "clear" and hour != "night" and rng.random() < 0.7:
+    if cover == "clear" and hour != "night" and rng.random() < 0.85:
         cirrus = rng.uniform(0.5, 1.0)
     return {
         "cover": cover,
         "cumulus": float(rng.uniform(*COVER_RANGE[cover])),
         "softness": float(rng.uniform(0.0, 1.0)),
-        "puff": float(rng.uniform(0.34, 0.6)),
+        "puff": float(rng.uniform(0.55, 0.95)),
         "cirrus": float(cirrus * (0.6 if hour == "night" else 1.0)),
         "cirrus_angle": float(rng.uniform(0, 180)),
         "wind_direction": float(rng.uniform(0, 360)),
@@ -169,13 +169,13 @@ def draw_scene(seed: int) -> Scene:
         hour=hour,
         fov=fov,
         horizon_y=horizon_y,
-        **sun,
+        **sun,  # type: ignore[arg-type]
         sun_radius=float(rng.uniform(2.0, 2.9)),
         turbidity=float(rng.uniform(0.5, 2.2)),
         moon=bool(dark and rng.random() < (0.8 if hour == "night" else 0.5)),
         moon_x=float(rng.uniform(0.14, 0.86)),
         moon_y=float(rng.uniform(0.55, 0.88)),
-        moon_radius=float(rng.uniform(2.0, 3.0)),
+        moon_radius=float(rng.uniform(2.3, 3.3)),
         moon_phase=float(rng.choice([rng.uniform(0.2, 0.5), rng.uniform(0.5, 0.9), 1.0], p=[0.35, 0.3, 0.35])),
         moon_tilt=float(rng.uniform(-70, 70) + (180 if rng.random() < 0.5 else 0)),
         stars=int(rng.integers(25, 71)),

@@ -1,0 +1,54 @@
+"""Exports trained checkpoints as a model for the page.
+
+`python -m recipe.export --tokenizer runs/tokenizer.pt --mebt runs/mebt.pt --clips runs/train.npy --name sky-64 --out sky-64`
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from .data import Clips
+from .manifest import write_model
+from .mebt.load import load_mebt
+from .names import tokenizer_json, tokenizer_tensors, transformer_json, transformer_tensors
+from .preview import fit_preview
+from .sampling import SAMPLING
+from .tokenizer.load import load_tokenizer
+
+FRAME_RATE = 16
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tokenizer", type=Path, required=True)
+    parser.add_argument("--mebt", type=Path, required=True)
+    parser.add_argument("--clips", type=Path, required=True, help="training clips, to fit the preview on")
+    parser.add_argument("--name", required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--matrices", choices=["int8", "float16", "float32"], default="int8")
+    parser.add_argument("--encoder", action="store_true", help="export the encoder too")
+    args = parser.parse_args()
+    torch.manual_seed(0)
+    tokenizer, mebt = load_tokenizer(args.tokenizer), load_mebt(args.mebt)
+    preview, fit = fit_preview(tokenizer, Clips(args.clips))
+    model = {
+        "transformer": transformer_json(mebt),
+        "tokenizer": tokenizer_json(tokenizer.config, args.encoder),
+        "grid": list(mebt.config.grid),
+        "frameRate": FRAME_RATE,
+        "sampling": SAMPLING,
+    }
+    tensors = transformer_tensors(mebt) | tokenizer_tensors(tokenizer, args.encoder) | preview
+    manifest = write_model(args.out, args.name, model, tensors, args.matrices)
+    total = sum(shard["bytes"] for shard in manifest["shards"])
+    print(
+        f"{args.name}: {manifest['parameters']:,} parameters, {total:,} bytes in {len(manifest['shards'])} shards, "
+        f"preview {fit:.1f} dB, sha256 {manifest['sha256'] if 'sha256' in manifest else ''}"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+"""MeBT: a bidirectional transformer over video tokens whose attention always goes through latent tokens.
+
+Implemented from Yoo et al., CVPR 2023 (arXiv 2303.11251). Letters: B clips, N tokens of a grid, NC context and NT target
+tokens, L latent tokens, C width, V codes. Three streams pass through the blocks: latent tokens S [B, L, C], context tokens
+X [B, NC, C], target tokens Y [B, NT, C]. A block's mode says who asks (Q) and who answers (K):
+
+    latent_self: Q=S, K=S    latent_enc: Q=S, K=X    latent_dec: Q=Y, K=S    lt2l: Q=S, K=[S;Y]    maskgit: Q=K=[X;Y]
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+MODES = ("latent_enc", "latent_self", "latent_dec", "lt2l", "maskgit")
+
+
+def mebt_modes(encode: int, decode: int) -> tuple[str, ...]:
+    """(enc, self) x encode, enc, (dec, lt2l) x decode, dec: the paper's order."""
+    return (*("latent_enc", "latent_self") * encode, "latent_enc", *("latent_dec", "lt2l") * decode, "latent_dec")
+
+
+@dataclass(frozen=True)
+class MebtConfig:
+    vocabulary: int = 1024
+    grid: tuple[int, int, int] = (8, 16, 16)
+    width: int = 256
+    heads: int = 8
+    latent_tokens: int = 128
+    modes: tuple[str, ...] = mebt_modes(3, 2)
+
+    @property
+    def positions(self) -> int:
+        return self.grid[0] * self.grid[1] * self.grid[2]
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> MebtConfig:
+        return MebtConfig(**{**data, "grid": tuple(data["grid"]), "modes": tuple(data["modes"])})
+
+
+def grid_embedding(grid: tuple[int, int, int], width: int) -> Tensor:
+    """Start of the learned position embedding [N, C]: sines of each axis, so that neighbours begin alike."""
+    per_axis = width // 6 * 2
+    axes = torch.meshgrid(*(torch.arange(n, dtype=torch.float32) for n in grid), indexing="ij")
+    parts = []
+    for position in axes:
+        frequency = torch.pi * 0.5 ** torch.linspace(0.5, 5.5, per_axis // 2)
+        angle = position.flatten().unsqueeze(1) * frequency
+        parts += [angle.sin(), angle.cos()]
+    table = torch.cat(parts, 1)
+    rest = torch.zeros(table.shape[0], width - table.shape[1])
+    return torch.cat([table, rest], 1) * 0.7
+
+
+class Block(nn.Module):
+    """out = Z + MLP(LN2(Z)), Z = LN1(Q) + attention(LN1(Q), LN1(K)): the residual is the *normalised* query."""
+
+    def __init__(self, width: int, heads: int, mode: str):
+        super().__init__()
+        self.heads, self.mode = heads, mode
+        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.query, self.key, self.value = (nn.Linear(width, width) for _ in range(3))
+        self.projection = nn.Linear(width, width)
+        self.expand, self.contract = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """[B, n, C] each; with no keys the answer is zero."""
+        if k.shape[1] == 0:
+            return torch.zeros_like(q)
+        split = [x.unflatten(2, (self.heads, -1)).transpose(1, 2) for x in (q, k, v)]
+        return F.scaled_dot_product_attention(*split).transpose(1, 2).flatten(2)
+
+    def update(self, asking: Tensor, answering: Tensor) -> Tensor:
+        q, k = self.norm1(asking), self.norm1(answering)
+        z = q + self.projection(self.attend(self.query(q), self.key(k), self.value(k)))
+        return z + self.contract(F.gelu(self.expand(self.norm2(z))))
+
+    def forward(self, s: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        if self.mode == "latent_self":
+            return self.update(s, s), x, y
+        if self.mode == "latent_enc":
+            return self.update(s, x), x, y
+        if self.mode == "latent_dec":
+            return s, x, self.update(y, s)
+        if self.mode == "lt2l":
+            return self.update(s, torch.cat([s, y], 1)), x, y
+        both = torch.cat([x, y], 1)
+        both = self.update(both, both)
+        return s, both[:, : x.shape[1]], both[:, x.shape[1] :]
+
+
+class Mebt(nn.Module):
+    def __init__(self, config: MebtConfig):
+        super().__init__()
+        self.config = config
+        width = config.width
+        self.token_embedding = nn.Embedding(config.vocabulary, width)
+        self.position_embedding = nn.Parameter(grid_embedding(config.grid, width))
+        self.mask_embedding = nn.Parameter(torch.zeros(width))
+        self.latent_tokens = nn.Parameter(torch.randn(config.latent_tokens, width))
+        self.blocks = nn.ModuleList(Block(width, config.heads, mode) for mode in config.modes)
+        self.final_norm = nn.LayerNorm(width)
+        self.head = nn.Linear(width, config.vocabulary, bias=False)
+        self._initialise()
+
+    def _initialise(self) -> None:
+        nn.init.normal_(self.token_embedding.weight, std=0.7)
+        nn.init.normal_(self.head.weight, std=0.02)
+        for block in self.blocks:
+            assert isinstance(block, Block)
+            for linear in (block.query, block.key, block.value, block.expand):
+                nn.init.normal_(linear.weight, std=self.config.width**-0.5)
+                nn.init.zeros_(linear.bias)
+            for linear in (block.projection, block.contract):
+                nn.init.normal_(linear.weight, std=0.2 * linear.in_features**-0.5)
+                nn.init.zeros_(linear.bias)
+
+    def forward(self, tokens: Tensor, context: Tensor, target: Tensor) -> Tensor:
+        """tokens [B, N], positions of context [B, NC] and target [B, NT] -> logits [B, NT, V]."""
+        known = self.token_embedding(tokens.gather(1, context))
+        x = known + self.position_embedding[context]
+        y = self.mask_embedding + self.position_embedding[target]
+        s = self.latent_tokens.expand(tokens.shape[0], -1, -1)
+        for block in self.blocks:
+            s, x, y = block(s, x, y)
+        return self.head(self.final_norm(y))

@@ -1,0 +1,101 @@
+"""What both trainings share: Muon for matrices with AdamW for the rest, a schedule over time, resumable checkpoints.
+
+The budget of a run is wall-clock time, as that is what a machine without a GPU is short of: the learning rate
+follows the share of the budget that is used up, so a run always ends on its cosine's tail, however fast the machine.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+class Optimizer:
+    """Muon (momentum, orthogonalised updates; Jordan 2024) on hidden matrices, AdamW on everything else."""
+
+    def __init__(self, matrices: Iterable[nn.Parameter], others: Iterable[nn.Parameter], lr: float, decay: float):
+        self.lr = lr
+        self.muon = torch.optim.Muon(
+            list(matrices), lr=lr, weight_decay=decay, momentum=0.95, adjust_lr_fn="match_rms_adamw"
+        )
+        self.adam = torch.optim.AdamW(list(others), lr=lr, betas=(0.9, 0.95), weight_decay=0.0)
+
+    def step(self, scale: float) -> None:
+        """One update at `scale` times the peak learning rate; clears the gradients."""
+        for optimizer in (self.muon, self.adam):
+            for group in optimizer.param_groups:
+                group["lr"] = self.lr * scale
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"muon": self.muon.state_dict(), "adam": self.adam.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.muon.load_state_dict(state["muon"])
+        self.adam.load_state_dict(state["adam"])
+
+
+class Average:
+    """Exponential moving average of a module's parameters, warmed up so that early steps do not linger."""
+
+    def __init__(self, module: nn.Module, decay: float):
+        self.decay = decay
+        self.shadow = {name: p.detach().clone() for name, p in module.named_parameters()}
+
+    def update(self, module: nn.Module, step: int) -> None:
+        decay = min(self.decay, (1 + step) / (10 + step))
+        for name, p in module.named_parameters():
+            self.shadow[name].lerp_(p.detach(), 1 - decay)
+
+    def load_into(self, module: nn.Module) -> None:
+        with torch.no_grad():
+            for name, p in module.named_parameters():
+                p.copy_(self.shadow[name])
+
+
+class Clock:
+    """Share of the wall-clock budget that is used, over all resumed parts of a run."""
+
+    def __init__(self, budget_minutes: float, used_seconds: float = 0.0):
+        self.budget = budget_minutes * 60
+        self.start = time.monotonic() - used_seconds
+
+    @property
+    def used(self) -> float:
+        return time.monotonic() - self.start
+
+    @property
+    def progress(self) -> float:
+        return min(1.0, self.used / self.budget)
+
+
+def learning_rate_scale(step: int, progress: float, warmup: int) -> float:
+    """Linear warm-up over `warmup` steps, then a cosine over the budget down to 2%."""
+    return min(1.0, (step + 1) / warmup) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
+
+
+def save_checkpoint(path: Path, **content: Any) -> None:
+    """Writes beside the target first, so that an interrupted save never destroys the last good one."""
+    partial = path.with_suffix(".partial")
+    torch.save(content, partial)
+    partial.replace(path)
+
+
+def append_log(path: Path, **row: float | int | str) -> None:
+    with path.open("a") as file:
+        file.write(json.dumps({k: round(v, 5) if isinstance(v, float) else v for k, v in row.items()}) + "\n")
+    print(" ".join(f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in row.items()), flush=True)
+
+
+def psnr(a: Tensor, b: Tensor) -> float:
+    """Peak signal-to-noise ratio in dB of videos with a range of 1; the mean over clips of each clip's own."""
+    error = (a.clamp(-0.5, 0.5) - b).square().flatten(1).mean(1).clamp_min(1e-10)
+    return float((-10 * error.log10()).mean())

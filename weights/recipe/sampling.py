@@ -1,0 +1,74 @@
+"""Masked parallel decoding in PyTorch, to look at samples while training; the page has its own (src/sampling).
+
+The order of a run: `bootstrap` single random tokens, then `steps` steps whose share of masked tokens follows a cosine; the
+tokens that stay are the most confident ones under Gumbel noise of `choiceTemperature` x (1 - t).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from .mebt.model import Mebt
+
+# What the exported model asks the page to start from (GenerationOptions); chosen by looking at sheets.
+SAMPLING: dict[str, float | int] = {"steps": 24, "choiceTemperature": 16, "temperature": 1}
+
+
+@torch.no_grad()
+def sample_tokens(
+    model: Mebt,
+    batch: int,
+    latent_frames: int,
+    steps: int,
+    choice_temperature: float,
+    temperature: float = 1.0,
+    top_k: int = 0,
+    bootstrap: int = 0,
+    revise: int = 0,
+    revise_temperature: float = 0.7,
+    seed: int = 0,
+) -> Tensor:
+    """-> ids [B, T', H', W']."""
+    _, h, w = model.config.grid
+    n = latent_frames * h * w
+    generator = torch.Generator().manual_seed(seed)
+    tokens = torch.zeros(batch, n, dtype=torch.int64)
+    order = torch.rand(batch, n, generator=generator).argsort(1)
+    context, target = order[:, :0], order
+
+    def draw(context: Tensor, target: Tensor, temperature: float, k: int) -> tuple[Tensor, Tensor]:
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = model(tokens, context, target)
+        logits = logits.float() / temperature
+        if k:
+            logits = logits.masked_fill(logits < logits.topk(k, -1).values[..., -1:], -torch.inf)
+        probabilities = logits.softmax(-1)
+        noise = torch.empty_like(probabilities).exponential_(generator=generator)
+        ids = (probabilities / noise).argmax(-1)
+        return ids, probabilities.gather(-1, ids.unsqueeze(-1)).squeeze(-1)
+
+    for _ in range(bootstrap):
+        ids, _score = draw(context, target[:, :1], 1.0, 0)
+        tokens.scatter_(1, target[:, :1], ids)
+        context, target = torch.cat([context, target[:, :1]], 1), target[:, 1:]
+    for step in range(steps):
+        t = (step + 1) / steps
+        masked = 0 if t == 1 else math.ceil(math.cos(math.pi / 2 * t) * n)
+        if masked > target.shape[1]:
+            continue
+        ids, score = draw(context, target, temperature, top_k)
+        tokens.scatter_(1, target, ids)
+        gumbel = -torch.empty_like(score).exponential_(generator=generator).log()
+        rank = (score.clamp_min(1e-20).log() + choice_temperature * (1 - t) * gumbel).argsort(1, descending=True)
+        target = target.gather(1, rank)
+        keep = target.shape[1] - masked
+        context, target = torch.cat([context, target[:, :keep]], 1), target[:, keep:]
+    for _ in range(revise):
+        blocks = torch.rand(batch, n, generator=generator).argsort(1).chunk(2, 1)
+        for i in range(2):
+            ids, _score = draw(blocks[1 - i], blocks[i], revise_temperature, top_k)
+            tokens.scatter_(1, blocks[i], ids)
+    return tokens.view(batch, latent_frames, h, w)

@@ -1,0 +1,1 @@
+"""Tests of the recipes; they run in seconds on one core."""
