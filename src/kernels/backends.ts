@@ -57,7 +57,9 @@ export async function prepareWasm(options: WasmOptions = {}): Promise<PreparedBa
   else wasm.setThreadsCount(threads);
   if (options.paths !== undefined) wasm.setWasmPaths(options.paths as string);
   if (!(await tf.setBackend('wasm'))) {
-    throw new BackendUnavailable('WebAssembly could not be started: its files did not load. Reload the page.');
+    throw new BackendUnavailable(
+      'WebAssembly could not be started: its files did not load. Reload the page.',
+    );
   }
   return { backend: 'wasm', threads: threads === 1 ? 1 : wasm.getThreadsCount() };
 }
@@ -82,7 +84,9 @@ export async function prepareWebGpu(options: WebGpuOptions = {}): Promise<Prepar
   if (!adapter) throw new BackendUnavailable('WebGPU found no adapter.');
   const name = adapterName(adapter);
   if (!options.allowSoftware && isSoftware(adapter)) {
-    throw new BackendUnavailable(`WebGPU has only a software adapter (${name}), which is slower than WebAssembly.`);
+    throw new BackendUnavailable(
+      `WebGPU has only a software adapter (${name}), which is slower than WebAssembly.`,
+    );
   }
   const device = await adapter.requestDevice({
     requiredFeatures: FEATURES.filter((feature) => adapter.features.has(feature)),
@@ -92,7 +96,8 @@ export async function prepareWebGpu(options: WebGpuOptions = {}): Promise<Prepar
   if (tf.findBackendFactory('webgpu')) tf.removeBackend('webgpu');
   tf.registerBackend('webgpu', () => new WebGPUBackend(device, adapter.info));
   watch(device, options.onFailure);
-  if (!(await tf.setBackend('webgpu'))) throw new BackendUnavailable('The WebGPU backend could not be started.');
+  if (!(await tf.setBackend('webgpu')))
+    throw new BackendUnavailable('The WebGPU backend could not be started.');
   return { backend: 'webgpu', threads: 1, adapter: name };
 }
 
@@ -104,7 +109,9 @@ function watch(device: GPUDevice, onFailure: WebGpuOptions['onFailure']): void {
     reported = true;
     onFailure?.(failure);
   };
-  device.addEventListener('uncapturederror', (event) => report({ kind: 'error', message: event.error.message }));
+  device.addEventListener('uncapturederror', (event) =>
+    report({ kind: 'error', message: event.error.message }),
+  );
   void device.lost.then((info) => {
     if (info.reason !== 'destroyed') report({ kind: 'lost', message: info.message });
   });

@@ -2,14 +2,18 @@
  * Runs the project's own WGSL programs on the WebGPU backend, and nothing else. Types only are imported from the
  * backend's package, so that a page on wasm does not load it.
  */
-import * as tf from '@tensorflow/tfjs-core';
+
 import type { WebGPUBackend, WebGPUProgram } from '@tensorflow/tfjs-backend-webgpu';
+import * as tf from '@tensorflow/tfjs-core';
 
 /** Names, types and values of the extra uniforms of one run, in the order of the program's `uniforms` declaration. */
 export type Uniforms = readonly { readonly type: 'int32' | 'float32'; readonly data: number[] }[];
 
 export const int = (value: number): { type: 'int32'; data: number[] } => ({ type: 'int32', data: [value] });
-export const float = (value: number): { type: 'float32'; data: number[] } => ({ type: 'float32', data: [value] });
+export const float = (value: number): { type: 'float32'; data: number[] } => ({
+  type: 'float32',
+  data: [value],
+});
 
 /** Dispatches `program` over `inputs` and gives the float32 result the shape `shape` (same number of elements). */
 export function runOnGpu<T extends tf.Tensor>(

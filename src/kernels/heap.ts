@@ -21,7 +21,8 @@ export function runOnHeap<T extends tf.Tensor>(
   for (const input of inputs) backend.dataIdMap.get(input.dataId);
   const output = backend.makeOutput([...shape], 'float32');
   const { buffer } = backend.typedArrayFromHeap(output);
-  const offset = ({ dataId }: tf.TensorInfo): number => backend.getMemoryOffset(dataId) / Float32Array.BYTES_PER_ELEMENT;
+  const offset = ({ dataId }: tf.TensorInfo): number =>
+    backend.getMemoryOffset(dataId) / Float32Array.BYTES_PER_ELEMENT;
   body(new Float32Array(buffer), offset(output), ...inputs.map(offset));
   return tf.engine().makeTensorFromTensorInfo(output, backend) as T;
 }

@@ -7,7 +7,9 @@ import { embedding } from '../kernels/embedding';
 export function lookUp(codebook: tf.Tensor2D, ids: Int32Array, grid: Extent3, batch = 1): tf.Tensor5D {
   const positions = batch * grid[0] * grid[1] * grid[2];
   if (ids.length !== positions) {
-    throw new RangeError(`lookUp: got ${ids.length} ids for ${batch} × ${grid.join('×')} positions; give ${positions}.`);
+    throw new RangeError(
+      `lookUp: got ${ids.length} ids for ${batch} × ${grid.join('×')} positions; give ${positions}.`,
+    );
   }
   return tf.tidy(() => tf.reshape(embedding(codebook, ids), [batch, ...grid, codebook.shape[1]]));
 }
@@ -27,7 +29,10 @@ export async function nearestCodes(codebook: tf.Tensor2D, x: tf.Tensor): Promise
       const count = Math.min(rowsAtOnce, ids.length - first);
       // |x - c|² less |x|², which is the same for every code. [count, U]
       const distances = tf.tidy(() =>
-        tf.sub(squares, tf.mul(tf.matMul(tf.slice(rows, [first, 0], [count, width]), codebook, false, true), 2)),
+        tf.sub(
+          squares,
+          tf.mul(tf.matMul(tf.slice(rows, [first, 0], [count, width]), codebook, false, true), 2),
+        ),
       );
       // The minimum is searched here, as argMin on WebGPU does not give the first of equals.
       const values = await distances.data();

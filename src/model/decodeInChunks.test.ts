@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { Extent3, ModelConfig } from '../config/model';
-import { useBackend } from '../kernels/testing/backends';
+import { switchBackend } from '../kernels/testing/backends';
 import { lookUp } from './codebook';
 import { decodeInChunks } from './decodeInChunks';
 import { type DecoderParameters, readDecoder, runDecoder } from './decoder';
@@ -45,12 +45,16 @@ let latents: tf.Tensor5D | undefined;
 function setUp(norm: 'none' | 'affine' | 'group', kernels: KernelExtents): [DecoderParameters, tf.Tensor5D] {
   const model = config(norm);
   parameters = readDecoder(model.tokenizer, randomReader(model, 3, kernels));
-  latents = lookUp(parameters.codebook, Int32Array.from({ length: 7 * 3 * 4 }, (_, i) => (i * 5) % 8), GRID);
+  latents = lookUp(
+    parameters.codebook,
+    Int32Array.from({ length: 7 * 3 * 4 }, (_, i) => (i * 5) % 8),
+    GRID,
+  );
   return [parameters, latents];
 }
 
 beforeAll(async () => {
-  await useBackend('wasm');
+  await switchBackend('wasm');
 });
 
 afterEach(() => {
@@ -59,22 +63,25 @@ afterEach(() => {
 });
 
 describe.each(Object.entries(KERNELS))('decodeInChunks, %s', (_, kernels) => {
-  it.each([1, 2, 3, 7, 20])('%i latent frames at a time give the frames of the whole decode', async (size) => {
-    const [decoder, z] = setUp('affine', kernels);
-    const whole = runDecoder(decoder, z);
-    const chunks: tf.Tensor5D[] = [];
-    let done = 0;
-    for await (const chunk of decodeInChunks(decoder, z, size)) {
-      expect(chunk.firstFrame).toBe(chunks.reduce((sum, { shape }) => sum + shape[1], 0));
-      expect(chunk.done).toBe(Math.min(7, done + size));
-      done = chunk.done;
-      chunks.push(chunk.frames);
-    }
-    const joined = tf.concat(chunks, 1);
-    expect(joined.shape).toEqual(whole.shape);
-    expect(largestDifference(joined, whole)).toBeLessThan(1e-6);
-    tf.dispose([whole, joined, ...chunks]);
-  });
+  it.each([1, 2, 3, 7, 20])(
+    '%i latent frames at a time give the frames of the whole decode',
+    async (size) => {
+      const [decoder, z] = setUp('affine', kernels);
+      const whole = runDecoder(decoder, z);
+      const chunks: tf.Tensor5D[] = [];
+      let done = 0;
+      for await (const chunk of decodeInChunks(decoder, z, size)) {
+        expect(chunk.firstFrame).toBe(chunks.reduce((sum, { shape }) => sum + shape[1], 0));
+        expect(chunk.done).toBe(Math.min(7, done + size));
+        done = chunk.done;
+        chunks.push(chunk.frames);
+      }
+      const joined = tf.concat(chunks, 1);
+      expect(joined.shape).toEqual(whole.shape);
+      expect(largestDifference(joined, whole)).toBeLessThan(1e-6);
+      tf.dispose([whole, joined, ...chunks]);
+    },
+  );
 });
 
 describe('decodeInChunks', () => {

@@ -38,7 +38,9 @@ export async function* decodeInChunks(
 ): AsyncGenerator<DecodedChunk, void, undefined> {
   const total = latents.shape[1];
   if (!Number.isInteger(latentFrames) || latentFrames < 1) {
-    throw new RangeError(`decodeInChunks: latentFrames must be a whole number from 1 on, got ${latentFrames}.`);
+    throw new RangeError(
+      `decodeInChunks: latentFrames must be a whole number from 1 on, got ${latentFrames}.`,
+    );
   }
   if (parameters.config.norm === 'group' || latentFrames >= total) {
     yield { firstFrame: 0, frames: runDecoder(parameters, latents), done: total, total };

@@ -32,7 +32,9 @@ export interface EncoderParameters {
 export function readEncoder(config: TokenizerConfig, read: WeightReader): EncoderParameters {
   const { codeWidth, norm, encoder } = config;
   if (!encoder) {
-    throw new Error('readEncoder: this model was exported without an encoder (tokenizer.encoder is missing).');
+    throw new Error(
+      'readEncoder: this model was exported without an encoder (tokenizer.encoder is missing).',
+    );
   }
   const inputWeight = read('tokenizer.encoder.input.weight', [-1, -1, -1, 3, -1]);
   let channels = inputWeight.shape[4] ?? 0;

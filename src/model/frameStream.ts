@@ -72,7 +72,8 @@ export class FrameBuffer {
   }
 
   private slice(first: number, end: number): tf.Tensor5D {
-    if (!this.held) throw new Error(`FrameBuffer: frames [${first}, ${end}) were asked for before any was made.`);
+    if (!this.held)
+      throw new Error(`FrameBuffer: frames [${first}, ${end}) were asked for before any was made.`);
     return tf.slice(this.held, [0, first - this.start], [-1, end - first]);
   }
 }
@@ -92,7 +93,12 @@ export function pointwise(take: Take, frames: number, run: (x: tf.Tensor5D) => t
 }
 
 /** A stride-1 convolution; `residual` is added frame by frame. */
-export function convolution(take: Take, frames: number, weights: Conv3dWeights, residual?: Take): FrameSource {
+export function convolution(
+  take: Take,
+  frames: number,
+  weights: Conv3dWeights,
+  residual?: Take,
+): FrameSource {
   const kernel = weights.kernel[0];
   const [front] = samePadding(kernel, 1);
   return {
@@ -127,7 +133,11 @@ export function upConvolution(take: Take, frames: number, weights: ConvTranspose
 }
 
 /** The part of [from, to) inside the clip, and how many frames to repeat for the rest. */
-function clampRange(from: number, to: number, frames: number): { from: number; to: number; padding: Padding } {
+function clampRange(
+  from: number,
+  to: number,
+  frames: number,
+): { from: number; to: number; padding: Padding } {
   const inside = { from: Math.min(Math.max(0, from), frames - 1), to: Math.max(1, Math.min(frames, to)) };
   return { ...inside, padding: [inside.from - from, to - inside.to] };
 }

@@ -139,7 +139,9 @@ export function randomReader(config: ModelConfig, seed: number, kernels: KernelE
     const weight = shapes.get(name);
     if (!weight) throw new Error(`randomReader: the configuration has no weight ${name}.`);
     if (shape.length !== weight.shape.length || shape.some((n, i) => n !== -1 && n !== weight.shape[i])) {
-      throw new Error(`randomReader: ${name} is [${weight.shape.join(', ')}], asked for [${shape.join(', ')}].`);
+      throw new Error(
+        `randomReader: ${name} is [${weight.shape.join(', ')}], asked for [${shape.join(', ')}].`,
+      );
     }
     return tf.tensor(randomWeight(weight, seed), [...weight.shape], 'float32');
   };

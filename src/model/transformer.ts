@@ -110,7 +110,11 @@ function embed(parameters: TransformerParameters, sets: TokenSets): Streams {
   const at = (positions: Int32Array): tf.Tensor2D => embedding(positionEmbedding, positions);
   return {
     latents: tf.tile(tf.reshape(latentTokens, [1, config.latentTokens, width]), [batch, 1, 1]),
-    contexts: tf.reshape(tf.add(embedding(tokenEmbedding, contextTokens), at(context)), [batch, contexts, width]),
+    contexts: tf.reshape(tf.add(embedding(tokenEmbedding, contextTokens), at(context)), [
+      batch,
+      contexts,
+      width,
+    ]),
     targets: tf.reshape(tf.add(at(target), tf.reshape(maskEmbedding, [1, width])), [batch, targets, width]),
   };
 }

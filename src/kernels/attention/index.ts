@@ -8,7 +8,12 @@ import { attentionOnWasm } from './wasm';
  * With no keys there is nothing to attend to and the result is zero, as in the official models.
  * Throws unless C is a multiple of `heads`.
  */
-export function attention(query: tf.Tensor3D, key: tf.Tensor3D, value: tf.Tensor3D, heads: number): tf.Tensor3D {
+export function attention(
+  query: tf.Tensor3D,
+  key: tf.Tensor3D,
+  value: tf.Tensor3D,
+  heads: number,
+): tf.Tensor3D {
   const width = query.shape[2];
   if (width % heads !== 0) {
     throw new RangeError(`attention: width ${width} does not divide into ${heads} heads.`);

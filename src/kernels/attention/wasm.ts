@@ -56,7 +56,11 @@ function takeRows(x: tf.Tensor3D, b: number, head: number, heads: number): tf.Te
 }
 
 /** Matrices [N, d], head by head and sample by sample -> [B, N, C]. */
-function joinHeads(parts: readonly tf.Tensor2D[], shape: [number, number, number], heads: number): tf.Tensor3D {
+function joinHeads(
+  parts: readonly tf.Tensor2D[],
+  shape: [number, number, number],
+  heads: number,
+): tf.Tensor3D {
   const [, count, width] = shape;
   const size = width / heads;
   return runOnHeap(parts, shape, (heap, output, ...inputs) => {

@@ -20,6 +20,12 @@ onEachBackend('channelAffine', (backend) => {
 onEachBackend('silu', (backend) => {
   it('agrees with the reference, also far out', async () => {
     const run = (op: typeof silu) => (x: tf.Tensor) => op(x);
-    await expectParity(backend, [values([7, 31], 1, 120)], run(silu), run(siluReference as typeof silu), 1e-6);
+    await expectParity(
+      backend,
+      [values([7, 31], 1, 120)],
+      run(silu),
+      run(siluReference as typeof silu),
+      1e-6,
+    );
   });
 });

@@ -57,30 +57,33 @@ const CASES: Record<string, Case> = {
 };
 
 onEachBackend('conv3d', (backend) => {
-  it.each(Object.entries(CASES))('%s agrees with the reference', async (_, { x, kernel, outputs, options }) => {
-    const inputs = x[4] ?? 1;
-    const operands = [values(x, 1), values([...kernel, inputs, outputs], 2), values([outputs], 3)];
-    await expectParity(
-      backend,
-      operands,
-      (...[input, weight, bias]) => {
-        // Prepared copies are part of the model, not of the operation; they are freed here to count tensors.
-        const weights = prepareConv3d(weight?.clone() as tf.Tensor5D, bias as tf.Tensor1D);
-        const y = conv3d(input as tf.Tensor5D, weights, options);
-        weights.weight.dispose();
-        return y;
-      },
-      (...[input, weight, bias]) =>
-        conv3dReference(
-          input as tf.Tensor5D,
-          weight as tf.Tensor5D,
-          bias as tf.Tensor1D,
-          options?.stride,
-          options?.timePadding,
-        ),
-      2e-6,
-    );
-  });
+  it.each(Object.entries(CASES))(
+    '%s agrees with the reference',
+    async (_, { x, kernel, outputs, options }) => {
+      const inputs = x[4] ?? 1;
+      const operands = [values(x, 1), values([...kernel, inputs, outputs], 2), values([outputs], 3)];
+      await expectParity(
+        backend,
+        operands,
+        (...[input, weight, bias]) => {
+          // Prepared copies are part of the model, not of the operation; they are freed here to count tensors.
+          const weights = prepareConv3d(weight?.clone() as tf.Tensor5D, bias as tf.Tensor1D);
+          const y = conv3d(input as tf.Tensor5D, weights, options);
+          weights.weight.dispose();
+          return y;
+        },
+        (...[input, weight, bias]) =>
+          conv3dReference(
+            input as tf.Tensor5D,
+            weight as tf.Tensor5D,
+            bias as tf.Tensor1D,
+            options?.stride,
+            options?.timePadding,
+          ),
+        2e-6,
+      );
+    },
+  );
 
   it('adds a residual', async () => {
     const operands = [values([1, 2, 3, 4, 8], 1), values([3, 3, 3, 8, 8], 2), values([8], 3)];

@@ -36,7 +36,11 @@ export function replicatePad(x: tf.Tensor5D, paddings: readonly Padding[]): tf.T
     paddings.reduce<tf.Tensor5D>((padded, padding, i) => {
       if (padding[0] === 0 && padding[1] === 0) return padded;
       const axis = i + 1;
-      return tf.gather(padded, tf.tensor1d(replicateIndices(padded.shape[axis] ?? 1, padding), 'int32'), axis);
+      return tf.gather(
+        padded,
+        tf.tensor1d(replicateIndices(padded.shape[axis] ?? 1, padding), 'int32'),
+        axis,
+      );
     }, tf.clone(x)),
   );
 }

@@ -23,7 +23,12 @@ export function packFrames(x: tf.Tensor5D, plan: PackPlan): tf.Tensor4D {
   const rowCount = plan.rows.length;
   const columnCount = plan.columns.length;
   const shape = [batch * plan.frames.length, rowCount, columnCount, taps * channels] as const;
-  if (taps === 1 && isRange(plan.frames, frames) && isRange(plan.rows, height) && isRange(plan.columns, width)) {
+  if (
+    taps === 1 &&
+    isRange(plan.frames, frames) &&
+    isRange(plan.rows, height) &&
+    isRange(plan.columns, width)
+  ) {
     return tf.reshape(x, [...shape]);
   }
   const runs = columnRuns(plan.columns, taps === 1);
@@ -47,7 +52,14 @@ export function packFrames(x: tf.Tensor5D, plan: PackPlan): tf.Tensor4D {
 /** [packed column, source column, length] triples. */
 type Runs = readonly (readonly [to: number, from: number, length: number])[];
 
-function copyRow(heap: Float32Array, to: number, from: number, runs: Runs, stride: number, channels: number): void {
+function copyRow(
+  heap: Float32Array,
+  to: number,
+  from: number,
+  runs: Runs,
+  stride: number,
+  channels: number,
+): void {
   for (const [column, source, length] of runs) {
     let target = to + column * stride;
     let start = from + source * channels;
@@ -72,7 +84,9 @@ function columnRuns(columns: Int32Array, join: boolean): Runs {
 
 function isRange(indices: Int32Array | readonly Int32Array[], extent: number): boolean {
   if (indices.length !== extent) return false;
-  return indices.every((index: number | Int32Array, i: number) => (typeof index === 'number' ? index : index[0]) === i);
+  return indices.every(
+    (index: number | Int32Array, i: number) => (typeof index === 'number' ? index : index[0]) === i,
+  );
 }
 
 /** weight [kt, kh, kw, I, O] -> [kh, kw, kt·I, O]: the order in which `packFrames` stacks. */
@@ -96,11 +110,19 @@ export function conv3dOnWasm(
     const paddedFrames = replicateIndices(frames, time);
     const count = Math.floor((paddedFrames.length - kernel[0]) / stride[0]) + 1;
     const packed = packFrames(x, {
-      frames: Array.from({ length: count }, (_, t) => paddedFrames.slice(t * stride[0], t * stride[0] + kernel[0])),
+      frames: Array.from({ length: count }, (_, t) =>
+        paddedFrames.slice(t * stride[0], t * stride[0] + kernel[0]),
+      ),
       rows: replicateIndices(height, rows),
       columns: replicateIndices(width, columns),
     });
-    const y = tf.fused.conv2d({ x: packed, filter: stacked, strides: [stride[1], stride[2]], pad: 'valid', bias });
+    const y = tf.fused.conv2d({
+      x: packed,
+      filter: stacked,
+      strides: [stride[1], stride[2]],
+      pad: 'valid',
+      bias,
+    });
     return tf.reshape(y, [batch, count, y.shape[1], y.shape[2], y.shape[3]]);
   });
 }

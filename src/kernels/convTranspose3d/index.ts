@@ -38,7 +38,8 @@ export function convTranspose3d(
   timePadding?: Padding,
 ): tf.Tensor5D {
   const { weight, bias, kernel, stride } = weights;
-  if (!(weight instanceof tf.Tensor)) return convTranspose3dOnWasm(x, weight, bias, kernel, stride, timePadding);
+  if (!(weight instanceof tf.Tensor))
+    return convTranspose3dOnWasm(x, weight, bias, kernel, stride, timePadding);
   const run = tf.getBackend() === 'webgpu' ? convTranspose3dOnWebGpu : convTranspose3dReference;
   return run(x, weight, bias, stride, timePadding);
 }

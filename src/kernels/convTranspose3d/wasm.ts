@@ -4,8 +4,8 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import type { Extent3 } from '../../config/model';
-import { packFrames, stackKernel } from '../conv3d/wasm';
 import { type Padding, replicateIndices, samePadding3 } from '../conv3d/padding';
+import { packFrames, stackKernel } from '../conv3d/wasm';
 import { runOnHeap } from '../heap';
 import { type Phase, phasesOf, transposedLength } from './phases';
 
@@ -18,7 +18,9 @@ interface PhaseTriple {
 /** All combinations, in the order of the prepared weights. */
 function triples(axes: readonly [Phase[], Phase[], Phase[]]): PhaseTriple[] {
   return axes[0].flatMap((t, i) =>
-    axes[1].flatMap((h, j) => axes[2].map((w, k) => ({ offset: [i, j, k], phases: [t, h, w] }) as PhaseTriple)),
+    axes[1].flatMap((h, j) =>
+      axes[2].map((w, k) => ({ offset: [i, j, k], phases: [t, h, w] }) as PhaseTriple),
+    ),
   );
 }
 
@@ -64,7 +66,9 @@ export function convTranspose3dOnWasm(
     const parts = triples(phases as [Phase[], Phase[], Phase[]]);
     const outputs = parts.map(({ phases: [t, h, w] }, i) => {
       const packed = packFrames(x, {
-        frames: Array.from({ length: t.count }, (_, u) => time.slice(t.start + u, t.start + u + t.taps.length)),
+        frames: Array.from({ length: t.count }, (_, u) =>
+          time.slice(t.start + u, t.start + u + t.taps.length),
+        ),
         rows: rows.slice(h.start, h.start + h.count + h.taps.length - 1),
         columns: columns.slice(w.start, w.start + w.count + w.taps.length - 1),
       });

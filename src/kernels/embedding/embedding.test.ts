@@ -16,7 +16,9 @@ onEachBackend('embedding', () => {
 
   it.each([-1, 3])('refuses index %i of a table of 3', (index) => {
     tf.tidy(() => {
-      expect(() => embedding(tf.ones([3, 2]), Int32Array.of(index))).toThrow(`index ${index} is outside the table of 3`);
+      expect(() => embedding(tf.ones([3, 2]), Int32Array.of(index))).toThrow(
+        `index ${index} is outside the table of 3`,
+      );
     });
   });
 });

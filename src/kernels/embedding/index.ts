@@ -7,7 +7,9 @@ export function embedding(table: tf.Tensor2D, rows: Int32Array): tf.Tensor2D {
   const [count, width] = table.shape;
   for (const row of rows) {
     if (row < 0 || row >= count) {
-      throw new RangeError(`embedding: index ${row} is outside the table of ${count} rows; indices are 0-based.`);
+      throw new RangeError(
+        `embedding: index ${row} is outside the table of ${count} rows; indices are 0-based.`,
+      );
     }
   }
   if (rows.length === 0) return tf.zeros([0, width]) as tf.Tensor2D;

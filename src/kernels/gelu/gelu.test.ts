@@ -27,7 +27,11 @@ onEachBackend('gelu', () => {
 
   it('is the same when fused into a linear layer', async () => {
     const result = tf.tidy(() =>
-      linear(tf.tensor2d(POINTS, [POINTS.length, 1]), { weight: tf.ones([1, 1]) as tf.Tensor2D }, { activation: 'gelu' }),
+      linear(
+        tf.tensor2d(POINTS, [POINTS.length, 1]),
+        { weight: tf.ones([1, 1]) as tf.Tensor2D },
+        { activation: 'gelu' },
+      ),
     );
     expect(worst(await result.data(), EXACT)).toBeLessThan(2e-6);
     result.dispose();

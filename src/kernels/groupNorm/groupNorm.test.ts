@@ -42,7 +42,9 @@ onEachBackend('groupNorm', () => {
   it('refuses channels that its groups do not divide', () => {
     tf.tidy(() => {
       const x = tf.zeros([1, 1, 1, 1, 8]) as tf.Tensor5D;
-      expect(() => groupNorm(x, tf.ones([8]), tf.ones([8]))).toThrow('8 channels do not divide into 32 groups');
+      expect(() => groupNorm(x, tf.ones([8]), tf.ones([8]))).toThrow(
+        '8 channels do not divide into 32 groups',
+      );
     });
   });
 });

@@ -58,8 +58,10 @@ export function implicitMatmul<T extends tf.Tensor>(
   const axes = ([0, 1, 2] as const).flatMap((i) =>
     [input[i], output[i], kernel[i], stride[i], paddings[i][0]].map(int),
   );
-  return runOnGpu<T>(program, [x, weight, ...(bias ? [bias] : []), ...(residual ? [residual] : [])], resultShape, [
-    ...axes,
-    ...[inputs, outputs, tiles, threads].map(int),
-  ]);
+  return runOnGpu<T>(
+    program,
+    [x, weight, ...(bias ? [bias] : []), ...(residual ? [residual] : [])],
+    resultShape,
+    [...axes, ...[inputs, outputs, tiles, threads].map(int)],
+  );
 }

@@ -40,7 +40,8 @@ export class ImplicitMatmulProgram implements WebGPUProgram {
   readonly dispatchLayout = { x: [0] };
   readonly dispatch: [number, number, number];
   /** n: input extents, m: output extents, k: kernel, s: stride, f: padding in front; tiles: row tiles of one phase of W. */
-  readonly uniforms = `${AXES.flatMap((a) => ['n', 'm', 'k', 's', 'f'].map((name) => `${name}${a} : i32,`)).join(' ')} inputs : i32, outputs : i32, tiles : i32, threads : i32,`;
+  readonly uniforms =
+    `${AXES.flatMap((a) => ['n', 'm', 'k', 's', 'f'].map((name) => `${name}${a} : i32,`)).join(' ')} inputs : i32, outputs : i32, tiles : i32, threads : i32,`;
   private readonly variant: MatmulVariant;
 
   constructor(variant: MatmulVariant, outputShape: number[], threads: number) {
@@ -52,7 +53,9 @@ export class ImplicitMatmulProgram implements WebGPUProgram {
       ...(variant.bias ? ['bias'] : []),
       ...(variant.residual ? ['residual'] : []),
     ];
-    this.variableComponents = this.variableNames.map((_, i) => (i > 0 ? outputs : variant.inputsByFour ? 4 : 1));
+    this.variableComponents = this.variableNames.map((_, i) =>
+      i > 0 ? outputs : variant.inputsByFour ? 4 : 1,
+    );
     this.outputComponent = outputs;
     this.outputShape = outputShape;
     this.dispatch = [Math.ceil(threads / WORKGROUP), 1, 1];
@@ -61,7 +64,8 @@ export class ImplicitMatmulProgram implements WebGPUProgram {
 
   getUserCode(): string {
     const { transposed, rows, bias, gelu, residual } = this.variant;
-    const each = (line: (r: number) => string): string => Array.from({ length: rows }, (_, r) => line(r)).join('\n');
+    const each = (line: (r: number) => string): string =>
+      Array.from({ length: rows }, (_, r) => line(r)).join('\n');
     return `
     ${this.accessors()}
     ${gelu ? GELU : ''}
@@ -125,7 +129,9 @@ export class ImplicitMatmulProgram implements WebGPUProgram {
 
   private source(axis: string, position: string): string {
     const [k, s, j] = [`uniforms.k${axis}`, `uniforms.s${axis}`, `j${axis}`];
-    const padded = this.variant.transposed ? `(${position} + ${k} - 1 - ${j}) / ${s}` : `${position} * ${s} + ${j}`;
+    const padded = this.variant.transposed
+      ? `(${position} + ${k} - 1 - ${j}) / ${s}`
+      : `${position} * ${s} + ${j}`;
     return `clamp(${padded} - uniforms.f${axis}, 0, uniforms.n${axis} - 1)`;
   }
 

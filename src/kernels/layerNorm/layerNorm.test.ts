@@ -10,11 +10,14 @@ const reference = (...[x, scale, bias]: tf.Tensor[]): tf.Tensor =>
   layerNormReference(x as tf.Tensor, scale as tf.Tensor1D, bias as tf.Tensor1D, LAYER_NORM_EPSILON);
 
 onEachBackend('layerNorm', (backend) => {
-  it.each([[[2, 3, 32]], [[5, 7]], [[1, 130]], [[300, 256]]])('of %j agrees with the reference', async (shape) => {
-    const width = shape.at(-1) ?? 1;
-    const inputs = [values(shape, 1, 4), values([width], 2), values([width], 3)];
-    await expectParity(backend, inputs, run, reference, 2e-6);
-  });
+  it.each([[[2, 3, 32]], [[5, 7]], [[1, 130]], [[300, 256]]])(
+    'of %j agrees with the reference',
+    async (shape) => {
+      const width = shape.at(-1) ?? 1;
+      const inputs = [values(shape, 1, 4), values([width], 2), values([width], 3)];
+      await expectParity(backend, inputs, run, reference, 2e-6);
+    },
+  );
 
   it('does not cancel where the mean is far larger than the spread', async () => {
     const near: Values = { shape: [2, 64], data: values([2, 64], 5).data.map((x) => 1000 + x) };

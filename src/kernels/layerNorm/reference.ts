@@ -2,7 +2,12 @@
 import * as tf from '@tensorflow/tfjs-core';
 
 /** x [..., C], scale and bias [C] -> [..., C]. */
-export function layerNormReference(x: tf.Tensor, scale: tf.Tensor1D, bias: tf.Tensor1D, epsilon: number): tf.Tensor {
+export function layerNormReference(
+  x: tf.Tensor,
+  scale: tf.Tensor1D,
+  bias: tf.Tensor1D,
+  epsilon: number,
+): tf.Tensor {
   return tf.tidy(() => {
     const rows = tf.reshape(x, [-1, scale.shape[0]]); // [P, C]
     const centred = tf.sub(rows, tf.mean(rows, 1, true));

@@ -36,7 +36,13 @@ onEachBackend('linear', (backend) => {
       (op: typeof linear) =>
       (...[x, weight]: tf.Tensor[]) =>
         op(x as tf.Tensor, { weight: weight as tf.Tensor2D });
-    await expectParity(backend, [values([5, 8], 1), values([8, 8], 2)], run(linear), run(linearReference), 1e-6);
+    await expectParity(
+      backend,
+      [values([5, 8], 1), values([8, 8], 2)],
+      run(linear),
+      run(linearReference),
+      1e-6,
+    );
   });
 
   it('gives no rows for no rows', () => {

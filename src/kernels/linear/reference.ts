@@ -4,7 +4,11 @@ import { geluReference } from '../gelu/reference';
 import type { LinearOptions, LinearWeights } from './index';
 
 /** x [..., I], weight [I, O] -> [..., O]. */
-export function linearReference(x: tf.Tensor, weights: LinearWeights, options: LinearOptions = {}): tf.Tensor {
+export function linearReference(
+  x: tf.Tensor,
+  weights: LinearWeights,
+  options: LinearOptions = {},
+): tf.Tensor {
   return tf.tidy(() => {
     const { weight, bias } = weights;
     const [inputs, outputs] = weight.shape;

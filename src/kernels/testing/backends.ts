@@ -43,11 +43,11 @@ async function provideWebGpu(): Promise<boolean> {
   return true;
 }
 
-/** WebGPU failures since the last `useBackend`: one broken pipeline spoils every result after it. */
+/** WebGPU failures since the last `switchBackend`: one broken pipeline spoils every result after it. */
 export const gpuFailures: string[] = [];
 
 /** Makes `backend` current; false where this machine does not have it. */
-export async function useBackend(backend: TestBackend): Promise<boolean> {
+export async function switchBackend(backend: TestBackend): Promise<boolean> {
   gpuFailures.length = 0;
   tf.env().set('IS_TEST', true); // no advertisement for tfjs-node on the console
   if (tf.findBackendFactory(backend)) return tf.setBackend(backend);

@@ -1,7 +1,7 @@
 /** Compares an operation on a backend with its reference on the cpu, which is the oracle of every kernel test. */
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect } from 'vitest';
-import { findVulkanDriver, gpuFailures, TEST_BACKENDS, type TestBackend, useBackend } from './backends';
+import { findVulkanDriver, gpuFailures, switchBackend, TEST_BACKENDS, type TestBackend } from './backends';
 
 /** A `describe` for each backend; WebGPU is reported as skipped where no Vulkan driver is found. */
 export function onEachBackend(title: string, body: (backend: TestBackend) => void): void {
@@ -9,7 +9,7 @@ export function onEachBackend(title: string, body: (backend: TestBackend) => voi
     const missing = backend === 'webgpu' && findVulkanDriver() === undefined;
     describe.skipIf(missing)(`${title} on ${backend}`, () => {
       beforeAll(async () => {
-        expect(await useBackend(backend)).toBe(true);
+        expect(await switchBackend(backend)).toBe(true);
       });
       body(backend);
     });
@@ -53,7 +53,10 @@ export async function expectParity(
   expect(gpuFailures).toEqual([]);
   expect(got.shape).toEqual(expected.shape);
   const scale = expected.data.reduce((largest, x) => Math.max(largest, Math.abs(x)), 1);
-  const difference = got.data.reduce((d, x, i) => Math.max(d, Math.abs(x - (expected.data[i] ?? Number.NaN))), 0);
+  const difference = got.data.reduce(
+    (d, x, i) => Math.max(d, Math.abs(x - (expected.data[i] ?? Number.NaN))),
+    0,
+  );
   expect(difference / scale).toBeLessThanOrEqual(tolerance);
 }
 
@@ -62,7 +65,7 @@ async function runOn(
   inputs: readonly Values[],
   run: (...tensors: tf.Tensor[]) => tf.Tensor,
 ): Promise<{ shape: number[]; data: Float32Array }> {
-  await useBackend(backend);
+  await switchBackend(backend);
   const tensors = inputs.map((input) => tensorOf(input));
   const before = tf.memory().numTensors;
   const result = run(...tensors);
