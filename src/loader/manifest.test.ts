@@ -102,7 +102,7 @@ describe('parseManifest', () => {
     ['heads that do not divide the width', model('transformer', { heads: 3 }), 'multiple of heads'],
     ['more tokens than positions', model('transformer', { positions: 7 }), '8 tokens'],
     ['a vocabulary beyond the codes', model('transformer', { vocabulary: 7 }), '6 codes'],
-    ['an unknown norm', model('tokenizer', { norm: 'layer' }), 'affine or group'],
+    ['an unknown norm', model('tokenizer', { norm: 'layer' }), 'none, affine or group'],
     ['a frame rate of zero', model('', { frameRate: 0 }), 'frameRate'],
     ['a grid of two axes', model('', { grid: [2, 2] }), '3 axes'],
   ])('refuses %s', async (_, text, words) => {

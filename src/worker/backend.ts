@@ -44,8 +44,8 @@ const PREPARERS: Preparers = {
   threads: wasmThreads,
 };
 
-/** More gain little: the work of a step is short, and the threads meet after each operation. */
-const MOST_THREADS = 8;
+/** tfjs's wasm module never starts more. */
+const MOST_THREADS = 4;
 
 /** Shared memory and workers inside this worker are what tfjs's threads need. */
 function wasmThreads(): number {
@@ -54,6 +54,19 @@ function wasmThreads(): number {
     typeof SharedArrayBuffer !== 'undefined' &&
     typeof Worker !== 'undefined';
   return able ? Math.min(MOST_THREADS, navigator.hardwareConcurrency || 1) : 1;
+}
+
+/**
+ * Runs `start` while this worker claims to have twice as many cores as threads are wanted. tfjs 4.22 fills its pool
+ * before it looks at `setThreadsCount`, with one thread for every two cores, which would leave a core idle.
+ */
+async function withThreads<T>(threads: number, start: () => Promise<T>): Promise<T> {
+  Object.defineProperty(navigator, 'hardwareConcurrency', { configurable: true, value: 2 * threads });
+  try {
+    return await start();
+  } finally {
+    Reflect.deleteProperty(navigator, 'hardwareConcurrency');
+  }
 }
 
 /** Files of our own origin, resolved against the built script, so that they work under any path. */
@@ -113,7 +126,7 @@ async function prepareWasmWithThreads(prepare: Preparers): Promise<PreparedBacke
   const threads = prepare.threads();
   if (threads > 1) {
     try {
-      return await prepare.wasm({ paths, threads });
+      return await withThreads(threads, () => prepare.wasm({ paths, threads }));
     } catch {
       // Threads can be forbidden where shared memory is not, as by a policy for workers. One is enough.
       // The paths stay as they are: after a failed start tfjs refuses to set them again.
