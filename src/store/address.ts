@@ -29,7 +29,10 @@ export function readAddress(search: string): Address {
     const text = params.get(name);
     if (text === null) return undefined;
     const value = known.find((item) => item === text);
-    if (!value) problems.push(`“${name}=${shorten(text)}” in the address is not one of ${known.join(', ')}; ${instead}.`);
+    if (!value)
+      problems.push(
+        `“${name}=${shorten(text)}” in the address is not one of ${known.join(', ')}; ${instead}.`,
+      );
     return value;
   };
   const backend = choice('backend', BACKENDS, 'the page chooses by itself');
@@ -67,6 +70,7 @@ export function writeAddress(
   for (const [key, value] of toSearchParams(options, facts)) params.set(key, value);
   params.set('frames', String(options.frames));
   params.set('steps', String(options.steps));
+  params.delete('format');
   if (format) params.set('format', format);
   return `?${params}`;
 }

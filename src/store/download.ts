@@ -9,7 +9,12 @@ export function createDownload({ deps, store, held }: PageContext): () => Promis
     const { clip, encoding, format } = store.getState();
     const data = held.clip;
     if (!clip || !data || encoding === 'running') return;
-    store.setState({ encoding: 'running', encoded: null, failure: null, status: `Writing ${format.toUpperCase()}.` });
+    store.setState({
+      encoding: 'running',
+      encoded: null,
+      failure: null,
+      status: `Writing ${format.toUpperCase()}.`,
+    });
     try {
       const { file, extension } = await deps.engine.encode(format, data, {
         onProgress: (frame, frames) => store.setState({ encoded: { frame, frames } }),

@@ -91,7 +91,7 @@ function startOf({ stepId, facts }: PageState, options: GenerationOptions): Part
     fixedShare: Array.from({ length: options.frames / facts.framesPerLatent }, () => 0),
     view: 'preview',
     failure: null,
-    status: `Generating ${options.frames} frames from seed ${options.seed}.`,
+    status: `Generating ${options.frames} frames.`,
   };
 }
 

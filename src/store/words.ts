@@ -24,17 +24,17 @@ export function timeLeft(milliseconds: number): string {
   return seconds < 60 ? `${seconds} s left` : `${Math.floor(seconds / 60)} min ${seconds % 60} s left`;
 }
 
-/** `sky-64 · 10.0 M parameters · wasm, 2 threads · 0.6 s a step`, as much of it as is known. */
-export function machineLine(
+/** `sky-64`, `10.0 M parameters`, `wasm, 2 threads`, `0.6 s a step`: as much of it as is known. */
+export function machineParts(
   model: { readonly name: string; readonly parameters: number } | null,
   backend: BackendSummary | null,
   millisecondsPerStep: number | null,
-): string {
+): string[] {
   const parts: string[] = [];
   if (model) parts.push(model.name, `${(model.parameters / 1e6).toFixed(1)} M parameters`);
   if (backend) parts.push(backendWords(backend));
   if (millisecondsPerStep !== null) parts.push(`${duration(millisecondsPerStep)} a step`);
-  return parts.join(' · ');
+  return parts;
 }
 
 function backendWords({ backend, threads, adapter }: BackendSummary): string {

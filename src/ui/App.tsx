@@ -1,7 +1,8 @@
 /**
  * The page: a window on a sky, and the controls of a camera beside or below it.
  */
-import { machineLine } from '../store/words';
+import { Fragment } from 'react';
+import { machineParts } from '../store/words';
 import { useActions, usePage, usePageState, usePlayhead } from './context';
 import { useKeys } from './hooks';
 import { Keep } from './Keep';
@@ -20,7 +21,7 @@ export function App() {
     <main className="room">
       <header>
         <h1>Sky, unmasked</h1>
-        <p>Skies that never were, imagined on your own device.</p>
+        <p>Short skies, imagined on your own device.</p>
       </header>
       <section className="stage" aria-label="Clip">
         <Window />
@@ -47,7 +48,14 @@ function Machine() {
   const millisecondsPerStep = usePageState((state) => state.millisecondsPerStep);
   return (
     <footer className="machine">
-      <p>{machineLine(model, backend, millisecondsPerStep)}</p>
+      <p>
+        {machineParts(model, backend, millisecondsPerStep).map((part, i) => (
+          <Fragment key={part}>
+            {i > 0 ? ' · ' : null}
+            <span>{part}</span>
+          </Fragment>
+        ))}
+      </p>
       {backend ? <p>{backend.reason}</p> : null}
     </footer>
   );
@@ -64,10 +72,13 @@ function useShortcuts() {
     if (playback === 'playing') togglePlayback();
     playhead.moveTo((Math.floor(playhead.at()) + by + clip.frames) % clip.frames);
   };
-  useKeys({
-    ' ': () => store.getState().view === 'clip' && togglePlayback(),
-    ArrowLeft: () => move(-1),
-    ArrowRight: () => move(1),
-    Escape: stop,
+  useKeys((key) => {
+    if (key === 'Escape') stop();
+    else if (key === 'ArrowLeft') move(-1);
+    else if (key === 'ArrowRight') move(1);
+    else if (key === ' ') {
+      if (store.getState().view === 'clip') togglePlayback();
+    } else return false;
+    return true;
   });
 }

@@ -3,8 +3,8 @@
  */
 import { type RefObject, useEffect, useRef } from 'react';
 import { usePage, usePageState, usePlayhead } from './context';
-import { useAnimation, useCanvasSide } from './hooks';
-import { ClipPainter } from './painting/player';
+import { useAnimation } from './hooks';
+import { ClipPainter, SMOOTH_SIDE } from './painting/player';
 
 /** Pictures a second: neighbouring frames are cross-faded, so this is smooth at any frame rate of a clip. */
 const RATE = 30;
@@ -12,7 +12,6 @@ const RATE = 30;
 export function GeneratedVideo({ canvas }: { canvas: RefObject<HTMLCanvasElement | null> }) {
   const { held } = usePage();
   const playhead = usePlayhead();
-  const side = useCanvasSide(canvas);
   const clip = usePageState((state) => state.clip);
   const shown = usePageState((state) => state.view === 'clip');
   const playing = usePageState((state) => state.playback === 'playing');
@@ -31,12 +30,12 @@ export function GeneratedVideo({ canvas }: { canvas: RefObject<HTMLCanvasElement
     return () => clearTimeout(timer);
   }, [id, held, playhead]);
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: a new size or a new clip has to be painted.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: a new clip has to be painted.
   useEffect(() => {
     const paint = (at: number) => canvas.current && painter.current?.paint(canvas.current, at);
     paint(playhead.at());
     return playhead.listen(paint);
-  }, [playhead, canvas, side, id]);
+  }, [playhead, canvas, id]);
 
   // A paused clip stands on a whole frame.
   useEffect(() => {
@@ -57,8 +56,8 @@ export function GeneratedVideo({ canvas }: { canvas: RefObject<HTMLCanvasElement
       className="picture video"
       role="img"
       aria-label="Generated video"
-      width={side || 512}
-      height={side || 512}
+      width={SMOOTH_SIDE}
+      height={SMOOTH_SIDE}
     />
   );
 }

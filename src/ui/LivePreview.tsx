@@ -5,22 +5,23 @@
 import { type RefObject, useEffect, useRef } from 'react';
 import type { PageState } from '../store/state';
 import { usePage, usePageState } from './context';
-import { DARK, REDUCED_MOTION, useAnimation, useCanvasSide, useMediaQuery } from './hooks';
+import { DARK, REDUCED_MOTION, useAnimation, useMediaQuery } from './hooks';
 import { PreviewPainter } from './painting/preview';
 import { readVeilTheme } from './painting/theme';
 
 /** Pictures a second: enough for a slow fade, cheap beside a model that runs on the same cores. */
 const RATE = 20;
+/** Pixels along the canvas; CSS stretches it. Everything in it is soft, and without a GPU every pixel costs. */
+const SIDE = 320;
 
 export function LivePreview({ canvas }: { canvas: RefObject<HTMLCanvasElement | null> }) {
   const { store, held } = usePage();
   const calm = useMediaQuery(REDUCED_MOTION);
   const dark = useMediaQuery(DARK);
-  const side = useCanvasSide(canvas);
   const shown = usePageState((state) => state.view === 'preview');
   const painter = useRef<PreviewPainter | null>(null);
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: `dark` changes the CSS that the theme is read from, `side` clears the canvas.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: `dark` changes the CSS that the theme is read from.
   useEffect(() => {
     if (!canvas.current) return;
     const theme = readVeilTheme(canvas.current);
@@ -31,7 +32,7 @@ export function LivePreview({ canvas }: { canvas: RefObject<HTMLCanvasElement | 
       if (held.step) painter.current.take(held.step);
     }
     painter.current.paint(performance.now());
-  }, [canvas, store, held, calm, dark, side]);
+  }, [canvas, store, held, calm, dark]);
 
   // Straight from the store: React may merge two steps into one render, and every step is to be painted.
   useEffect(
@@ -56,8 +57,8 @@ export function LivePreview({ canvas }: { canvas: RefObject<HTMLCanvasElement | 
       className="picture preview"
       role="img"
       aria-label="Live preview"
-      width={side || 512}
-      height={side || 512}
+      width={SIDE}
+      height={SIDE}
     />
   );
 }

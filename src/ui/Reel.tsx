@@ -2,7 +2,7 @@
  * The strip under the picture: while tokens are fixed, how far each latent frame is; afterwards the whole clip in
  * one picture, with Play, Pause and the slider `Frame`.
  */
-import { useEffect, useRef, useState } from 'react';
+import { useEffect, useRef, useSyncExternalStore } from 'react';
 import { useActions, usePage, usePageState, usePlayhead } from './context';
 import { paintSlitScan } from './painting/player';
 import { paintTokenStrip } from './painting/strip';
@@ -17,6 +17,7 @@ export function Reel() {
         <StripPicture />
         {atClip && clip ? <FrameSlider key={clip.id} frames={clip.frames} /> : <FixedBars />}
       </div>
+      {atClip && clip ? <FrameCount frames={clip.frames} /> : <FixedCount />}
     </div>
   );
 }
@@ -50,7 +51,8 @@ function StripPicture() {
       if (!element) return;
       const { view, generation } = store.getState();
       if (view === 'clip' && held.clip) paintSlitScan(element, held.clip);
-      else if (generation !== 'idle' && held.step && held.table) paintTokenStrip(element, held.step, held.table);
+      else if (generation !== 'idle' && held.step && held.table)
+        paintTokenStrip(element, held.step, held.table);
       else element.width = 1;
     };
     paint();
@@ -58,34 +60,65 @@ function StripPicture() {
       if (state.stepId !== before.stepId || state.view !== before.view || state.clip !== before.clip) paint();
     });
   }, [store, held]);
-  return <canvas ref={canvas} className="strip-picture" width={1} height={1} aria-hidden="true" />;
+  return <canvas ref={canvas} className="strip-picture" width={1} height={1} />;
 }
 
 /** One bar a latent frame, as long as its share of fixed tokens. */
 function FixedBars() {
   const shares = usePageState((state) => state.fixedShare);
-  const [percent] = [shares.map((share) => `${Math.round(share * 100)}%`)];
+  const percent = shares.map((share) => `${Math.round(share * 100)}%`);
   return (
-    <div className="bars" role="img" aria-label={`Fixed, latent frame by latent frame: ${percent.join(', ') || 'none yet'}`}>
-      {percent.map((width, t) => (
+    <div
+      className="bars"
+      role="img"
+      aria-label={`Fixed, latent frame by latent frame: ${percent.join(', ') || 'none yet'}`}
+    >
+      {shares.map((share, t) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: a latent frame is its index.
         <i key={t}>
-          <b style={{ width }} />
+          <b style={{ transform: `scaleX(${share})` }} />
         </i>
       ))}
     </div>
   );
 }
 
+/** The figure beside the slider, which says the same to a screen reader. */
+function FrameCount({ frames }: { frames: number }) {
+  const frame = useFrame();
+  return (
+    <span className="count" aria-hidden="true">
+      {frame} / {frames}
+    </span>
+  );
+}
+
+/** How much of the whole grid is fixed. */
+function FixedCount() {
+  const shares = usePageState((state) => state.fixedShare);
+  const generating = usePageState((state) => state.generation !== 'idle');
+  const mean = shares.reduce((sum, share) => sum + share, 0) / Math.max(1, shares.length);
+  return (
+    <span className="count" aria-hidden="true">
+      {generating ? `${Math.round(mean * 100)}%` : ''}
+    </span>
+  );
+}
+
+/** The frame that the playhead is on, counted from 1; renders only when it changes. */
+function useFrame(): number {
+  const playhead = usePlayhead();
+  return useSyncExternalStore(playhead.listen, () => Math.floor(playhead.at()) + 1);
+}
+
 function FrameSlider({ frames }: { frames: number }) {
   const playhead = usePlayhead();
   const { store, actions } = usePage();
-  const [frame, setFrame] = useState(1);
+  const frame = useFrame();
   const needle = useRef<HTMLSpanElement>(null);
 
   useEffect(() => {
     const follow = (at: number) => {
-      setFrame(Math.floor(at) + 1);
       const share = Math.min(1, at / Math.max(1, frames - 1));
       needle.current?.style.setProperty('--at', String(share));
     };
@@ -110,9 +143,6 @@ function FrameSlider({ frames }: { frames: number }) {
           playhead.moveTo(event.currentTarget.valueAsNumber - 1);
         }}
       />
-      <output className="count" aria-hidden="true">
-        {frame} / {frames}
-      </output>
     </>
   );
 }

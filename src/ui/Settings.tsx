@@ -9,7 +9,11 @@ export function Settings() {
   return (
     <div className="settings">
       <Slider field="steps" />
-      <Slider field="frames" show={(frames, rate) => `${frames} · ${(frames / rate).toFixed(1)} s`} unit="frames" />
+      <Slider
+        field="frames"
+        show={(frames, rate) => `${frames} · ${(frames / rate).toFixed(1)} s`}
+        unit="frames"
+      />
       <Seed />
       <details>
         <summary>Advanced</summary>
@@ -68,7 +72,9 @@ function ScheduleChoice() {
         <select
           id={id}
           value={schedule}
-          onChange={(event) => change('schedule' satisfies keyof GenerationOptions, event.currentTarget.value)}
+          onChange={(event) =>
+            change('schedule' satisfies keyof GenerationOptions, event.currentTarget.value)
+          }
         >
           {SCHEDULES.map((name) => (
             <option key={name} value={name}>
@@ -123,7 +129,11 @@ function Row({ label, value, children }: RowProps) {
     <div className="row" data-value={value === undefined ? undefined : ''}>
       <label htmlFor={id}>{label}</label>
       {children(id)}
-      {value === undefined ? null : <output htmlFor={id}>{value}</output>}
+      {value === undefined ? null : (
+        <span className="value" aria-hidden="true">
+          {value}
+        </span>
+      )}
     </div>
   );
 }

@@ -21,6 +21,7 @@ export function Shutter() {
       </button>
       <button
         type="button"
+        className={idle ? undefined : 'primary'}
         aria-disabled={idle}
         aria-keyshortcuts="Escape"
         title="Stop (Esc)"
@@ -89,7 +90,9 @@ function Detail() {
     const { step, steps, phase, decoded, millisecondsLeft } = progress;
     const what = decoded
       ? `decoding, ${decoded.done} of ${decoded.total} frames`
-      : `step ${step} of ${steps}${phase === 'revise' ? ', revising' : ''}`;
+      : step === 0
+        ? 'starting'
+        : `step ${step} of ${steps}${phase === 'revise' ? ', revising' : ''}`;
     text = millisecondsLeft === null ? what : `${what} · ${timeLeft(millisecondsLeft)}`;
   } else if (encoded) {
     text = `frame ${encoded.frame} of ${encoded.frames}`;
@@ -106,7 +109,7 @@ function Notices() {
   const notices = usePageState((state) => state.notices);
   if (notices.length === 0) return null;
   return (
-    <div className="notices" role="group" aria-label="What could not be used">
+    <div className="notices">
       {notices.map((notice) => (
         <p key={notice}>{notice}</p>
       ))}

@@ -30,7 +30,7 @@ export function Window() {
 
   return (
     <div className="window" data-view={view}>
-      <canvas ref={aura} className="aura" width={AURA_SIDE} height={AURA_SIDE} aria-hidden="true" />
+      <canvas ref={aura} className="aura" width={AURA_SIDE} height={AURA_SIDE} />
       <div className="pane">
         <LivePreview canvas={preview} />
         <GeneratedVideo canvas={video} />

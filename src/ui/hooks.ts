@@ -1,8 +1,7 @@
 /**
- * Hooks that tie React to the browser: media queries, a clock of animation frames, a canvas's size in device
- * pixels, keys. Nothing here knows the store.
+ * Hooks that tie React to the browser: media queries, a clock of animation frames, keys. Nothing here knows the store.
  */
-import { type RefObject, useEffect, useEffectEvent, useState, useSyncExternalStore } from 'react';
+import { useEffect, useEffectEvent, useSyncExternalStore } from 'react';
 
 export const REDUCED_MOTION = '(prefers-reduced-motion: reduce)';
 export const DARK = '(prefers-color-scheme: dark)';
@@ -18,7 +17,15 @@ export function useMediaQuery(query: string): boolean {
   );
 }
 
-/** Calls `tick` about `perSecond` times a second while `active`; rests with the tab. */
+/** Where the browser gives frames more slowly than this (ms), showing them costs much of the processor. */
+const SLOW_FRAME_MS = 45;
+/** Share of the time that animation then leaves to the model: three quarters. */
+const SLOW_REST = 4;
+
+/**
+ * Calls `tick` about `perSecond` times a second while `active`; rests with the tab, and slows down where the
+ * browser is slow to show what was painted.
+ */
 export function useAnimation(active: boolean, perSecond: number, tick: (now: number) => void): void {
   const call = useEffectEvent(tick);
   useEffect(() => {
@@ -26,49 +33,50 @@ export function useAnimation(active: boolean, perSecond: number, tick: (now: num
     // A little early, so that a display of 60 Hz gives every second frame and not every third.
     const interval = 1000 / perSecond - 6;
     let last = 0;
+    let before = 0;
+    let frame = 16;
+    let timer: ReturnType<typeof setTimeout> | undefined;
     let request = requestAnimationFrame(function next(now) {
+      if (before > 0) frame += (Math.min(500, now - before) - frame) * 0.2;
+      const slow = frame > SLOW_FRAME_MS;
+      before = slow ? 0 : now;
       if (now - last >= interval) {
         last = now;
         call(now);
       }
-      request = requestAnimationFrame(next);
+      if (!slow) {
+        request = requestAnimationFrame(next);
+        return;
+      }
+      timer = setTimeout(() => {
+        request = requestAnimationFrame((first) => {
+          before = first;
+          request = requestAnimationFrame(next);
+        });
+      }, frame * SLOW_REST);
     });
-    return () => cancelAnimationFrame(request);
+    return () => {
+      cancelAnimationFrame(request);
+      clearTimeout(timer);
+    };
   }, [active, perSecond]);
 }
 
-/** More would cost time and show nothing: the pictures are small. */
-const MOST_PIXELS = 1024;
-
-/** Keeps a square canvas as fine as the display; returns its side in device pixels (0 before it is known). */
-export function useCanvasSide(canvas: RefObject<HTMLCanvasElement | null>): number {
-  const [side, setSide] = useState(0);
-  useEffect(() => {
-    const element = canvas.current;
-    if (!element) return;
-    const observer = new ResizeObserver(() => {
-      const wanted = Math.round(element.clientWidth * Math.min(2, devicePixelRatio));
-      setSide(Math.max(1, Math.min(MOST_PIXELS, wanted)));
-    });
-    observer.observe(element);
-    return () => observer.disconnect();
-  }, [canvas]);
-  return side;
-}
-
-/** Keys pressed while the focus is in no control; Escape counts everywhere. */
-export function useKeys(handlers: Readonly<Record<string, () => void>>): void {
-  const press = useEffectEvent((event: KeyboardEvent) => {
+/**
+ * Keys pressed while the focus is in no control; Escape counts everywhere.
+ * @param press says whether it took the key
+ */
+export function useKeys(press: (key: string) => boolean): void {
+  const handle = useEffectEvent((event: KeyboardEvent) => {
     if (event.defaultPrevented || event.ctrlKey || event.altKey || event.metaKey) return;
     const inControl =
-      event.target instanceof Element && event.target.closest('input, select, textarea, button, summary, a') !== null;
-    const handler = handlers[event.key];
-    if (!handler || (inControl && event.key !== 'Escape')) return;
-    event.preventDefault();
-    handler();
+      event.target instanceof Element &&
+      event.target.closest('input, select, textarea, button, summary, a') !== null;
+    if (inControl && event.key !== 'Escape') return;
+    if (press(event.key)) event.preventDefault();
   });
   useEffect(() => {
-    addEventListener('keydown', press);
-    return () => removeEventListener('keydown', press);
+    addEventListener('keydown', handle);
+    return () => removeEventListener('keydown', handle);
   }, []);
 }

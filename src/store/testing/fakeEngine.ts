@@ -21,7 +21,14 @@ const DOWNSAMPLE = [4, PATCH, PATCH] as const;
 const TOTAL_BYTES = 12_940_000;
 
 export const FAKE_CONFIG: ModelSummary['config'] = {
-  transformer: { width: 8, heads: 1, latentTokens: 4, vocabulary: 1024, positions: 4096, modes: ['latent_enc'] },
+  transformer: {
+    width: 8,
+    heads: 1,
+    latentTokens: 4,
+    vocabulary: 1024,
+    positions: 4096,
+    modes: ['latent_enc'],
+  },
   tokenizer: {
     codes: 1024,
     codeWidth: 8,
@@ -37,7 +44,8 @@ export const FAKE_CONFIG: ModelSummary['config'] = {
 export function skyAt(x: number, y: number, t: number, seed: number): [number, number, number] {
   const dusk = 0.5 + 0.5 * Math.sin(seed * 1.7 + t * 1.2);
   const hill = 0.86 + 0.03 * Math.sin(7 * x + seed) + 0.02 * Math.sin(17 * x + seed * 2);
-  if (y > hill) return [0.07 + 0.05 * dusk, 0.09 + 0.06 * dusk, 0.08 + 0.05 * dusk];
+  const ground = [0.07 + 0.05 * dusk, 0.09 + 0.06 * dusk, 0.08 + 0.05 * dusk] as const;
+  const land = Math.min(1, Math.max(0, (y - hill) * 64 + 0.5));
   const low = Math.exp(-(0.9 - y) * 3.2);
   const base: [number, number, number] = [
     0.16 + 0.2 * dusk + low * (0.75 - 0.1 * dusk),
@@ -45,12 +53,18 @@ export function skyAt(x: number, y: number, t: number, seed: number): [number, n
     0.42 + 0.4 * dusk + low * (0.02 + 0.2 * dusk),
   ];
   const far = 1 / (1.05 - y);
-  const wave = (k: number, p: number) => Math.sin(k * (x - 0.5) * far + p) * Math.cos(k * 0.8 * far + p * 1.3);
-  const cloud = Math.max(0, wave(3, seed + t * 0.9) + 0.6 * wave(7, seed * 3 - t) + 0.35 * wave(15, t * 1.4) - 0.15);
+  const wave = (k: number, p: number) =>
+    Math.sin(k * (x - 0.5) * far + p) * Math.cos(k * 0.8 * far + p * 1.3);
+  const cloud = Math.max(
+    0,
+    wave(3, seed + t * 0.9) + 0.6 * wave(7, seed * 3 - t) + 0.35 * wave(15, t * 1.4) - 0.15,
+  );
   const cover = Math.min(0.85, cloud * 0.9);
   const lit = [0.95, 0.86 - 0.15 * low * (1 - dusk), 0.8 - 0.2 * (1 - dusk)] as const;
   const sun = Math.exp(-((x - 0.62) ** 2 + (y - 0.72 + 0.12 * t) ** 2) * 160);
-  const mix = (c: 0 | 1 | 2) => Math.min(1, base[c] * (1 - cover) + lit[c] * cover * (0.5 + 0.5 * dusk) + sun);
+  const sky = (c: 0 | 1 | 2) =>
+    Math.min(1, base[c] * (1 - cover) + lit[c] * cover * (0.5 + 0.5 * dusk) + sun);
+  const mix = (c: 0 | 1 | 2) => sky(c) * (1 - land) + ground[c] * land;
   return [mix(0), mix(1), mix(2)];
 }
 
@@ -60,12 +74,22 @@ function codeOf([r, g, b]: readonly [number, number, number]): number {
   return (level(r, 3) << 7) | (level(g, 4) << 3) | level(b, 3);
 }
 
+/** [0, 1), without a pattern that the eye finds. */
+function hash(n: number): number {
+  let h = Math.imul(n ^ (n >>> 16) ^ 0x9e3779b9, 0x85ebca6b);
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  return ((h ^ (h >>> 16)) >>> 0) / 2 ** 32;
+}
+
 function fakeTable(): PreviewTable {
   const pixels = new Uint8Array(1024 * PATCH * PATCH * 3);
   for (let code = 0; code < 1024; code++) {
     for (let i = 0; i < PATCH * PATCH; i++) {
       const tilt = (Math.floor(i / PATCH) - 1.5) * 3;
-      pixels.set([((code >> 7) + 0.5) * 32 + tilt, (((code >> 3) & 15) + 0.5) * 16, ((code & 7) + 0.5) * 32 - tilt], (code * PATCH * PATCH + i) * 3);
+      pixels.set(
+        [((code >> 7) + 0.5) * 32 + tilt, (((code >> 3) & 15) + 0.5) * 16, ((code & 7) + 0.5) * 32 - tilt],
+        (code * PATCH * PATCH + i) * 3,
+      );
     }
   }
   return { patch: PATCH, pixels };
@@ -101,7 +125,7 @@ function fakeStep(options: GenerationOptions, step: number, milliseconds: number
   const tokens = new Int32Array(positions);
   const fixed = new Uint8Array(positions);
   for (let n = 0; n < positions; n++) {
-    const rank = (Math.imul(n + 1, 2654435761) >>> 0) / 2 ** 32;
+    const rank = hash(n);
     const row = (Math.floor(n / CELLS) % CELLS) / CELLS;
     fixed[n] = step === options.steps || rank * 0.8 + 0.2 * (1 - row) < known ? 1 : 0;
     const t = (Math.floor(n / CELLS ** 2) * DOWNSAMPLE[0]) / 64;
@@ -135,7 +159,11 @@ export function createFakeEngine(times: FakeTimes, cpuCores = 2): Engine {
         await pause(times.decode / total, signal);
         yield { type: 'decodeProgress', done, total };
       }
-      yield { type: 'clip', clip: fakeClip(options.frames, options.seed), milliseconds: performance.now() - start };
+      yield {
+        type: 'clip',
+        clip: fakeClip(options.frames, options.seed),
+        milliseconds: performance.now() - start,
+      };
     },
     async encode(format, clip, { onProgress, signal } = {}) {
       for (let frame = 1; frame <= clip.frames; frame++) {
@@ -156,9 +184,13 @@ function pause(milliseconds: number, signal?: AbortSignal): Promise<void> {
       signal?.removeEventListener('abort', stop);
       resolve();
     }, milliseconds);
-    signal?.addEventListener('abort', () => {
-      clearTimeout(timer);
-      stop();
-    }, { once: true });
+    signal?.addEventListener(
+      'abort',
+      () => {
+        clearTimeout(timer);
+        stop();
+      },
+      { once: true },
+    );
   });
 }

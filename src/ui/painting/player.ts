@@ -1,14 +1,14 @@
 /**
  * Draws any moment of a finished clip, enlarged smoothly, and its slit scan. Canvas only; no clock, no React.
  *
- * A frame is enlarged once with a cubic filter (1–2 ms), kept as a canvas, and stretched the rest of the way by
- * the browser. Between frames the two neighbours are cross-faded, which makes 16 frames a second look calm.
+ * A frame is enlarged once with a cubic filter (1–2 ms) and kept as a canvas. Between frames the two neighbours are cross-faded, which makes 16 frames a second look calm.
  */
 import type { ClipData } from '../../worker/protocol';
+import { context2d } from './context2d';
 import { upscale } from './upscale';
 
-/** Side that the cubic filter enlarges to; the browser's own filter does the rest. */
-const SMOOTH_SIDE = 256;
+/** Side in pixels that the cubic filter enlarges to, and the canvas's; CSS stretches it the rest of the way. */
+export const SMOOTH_SIDE = 256;
 
 export class ClipPainter {
   private readonly frames: (HTMLCanvasElement | undefined)[] = [];
@@ -20,13 +20,10 @@ export class ClipPainter {
 
   /** @param at frames from the start, fractional between two; wraps around the loop */
   paint(canvas: HTMLCanvasElement, at: number): void {
-    const context = canvas.getContext('2d');
-    if (!context) return;
+    const context = context2d(canvas);
     const { frames } = this.clip;
     const index = Math.floor(at) % frames;
     const mix = at - Math.floor(at);
-    context.imageSmoothingEnabled = true;
-    context.imageSmoothingQuality = 'high';
     context.globalAlpha = 1;
     context.drawImage(this.frame(index), 0, 0, canvas.width, canvas.height);
     if (mix < 0.02) return;
@@ -54,7 +51,7 @@ export class ClipPainter {
     canvas.width = width * this.factor;
     canvas.height = height * this.factor;
     const large = upscale(pixels.subarray(index * area, (index + 1) * area), width, height, this.factor);
-    canvas.getContext('2d')?.putImageData(new ImageData(large, canvas.width, canvas.height), 0, 0);
+    context2d(canvas).putImageData(new ImageData(large, canvas.width, canvas.height), 0, 0);
     this.frames[index] = canvas;
     return canvas;
   }
@@ -70,8 +67,7 @@ const SLIT = 0.2;
 export function paintSlitScan(canvas: HTMLCanvasElement, { pixels, frames, width, height }: ClipData): void {
   canvas.width = frames;
   canvas.height = height;
-  const context = canvas.getContext('2d');
-  if (!context) return;
+  const context = context2d(canvas);
   const image = context.createImageData(frames, height);
   const first = Math.floor(width * (0.5 - SLIT / 2));
   const last = Math.max(first + 1, Math.ceil(width * (0.5 + SLIT / 2)));

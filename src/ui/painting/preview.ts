@@ -7,6 +7,7 @@
  */
 import type { Extent3 } from '../../config/model';
 import type { PreviewTable, StepSummary } from '../../worker/protocol';
+import { context2d } from './context2d';
 import { fogOf } from './fog';
 import type { VeilTheme } from './theme';
 
@@ -38,6 +39,8 @@ export class PreviewPainter {
   private alpha = new Float32Array(64);
   private target = new Float32Array(64);
   private fog = new Float32Array(64 * 4);
+  /** The latent frame that stands still where motion is unwelcome. */
+  private still = 0;
   private lastPaint = 0;
   private readonly veil = createLayer();
   private readonly light = createLayer();
@@ -59,6 +62,7 @@ export class PreviewPainter {
     const patch = table?.patch ?? 1;
     this.grid = grid;
     this.table = table;
+    this.still = grid[0] >> 1;
     this.tokens = new Int32Array(positions);
     this.alpha = new Float32Array(positions);
     this.target = new Float32Array(positions);
@@ -71,39 +75,43 @@ export class PreviewPainter {
   take(summary: StepSummary): void {
     const [t, h, w] = summary.grid;
     if (t !== this.grid[0] || h !== this.grid[1] || w !== this.grid[2]) this.reset(summary.grid, this.table);
+    const fresh = new Int32Array(t);
     const hidden = summary.phase === 'revise' ? REVISE_ALPHA : 0;
     for (let n = 0; n < this.alpha.length; n++) {
       const known = summary.fixed[n] === 1;
       if (known) this.tokens[n] = summary.tokens[n] ?? 0;
       const before = this.target[n] ?? 0;
+      const frame = Math.floor(n / (h * w));
+      if (known && before < 1) fresh[frame] = (fresh[frame] ?? 0) + 1;
       this.target[n] = known ? 1 : Math.min(hidden, before > 0 ? 1 : 0);
       if (this.calm) this.alpha[n] = this.target[n] ?? 0;
       else if (known) this.alpha[n] = Math.max(this.alpha[n] ?? 0, FIRST_ALPHA);
     }
+    // Steps of a single token would not show otherwise.
+    this.still = t >> 1;
+    if (fresh[this.still] === 0 && Math.max(...fresh) > 0) this.still = fresh.indexOf(Math.max(...fresh));
     this.fog = fogOf(this.meanColours(), summary.fixed, this.grid);
   }
 
   /** @param now milliseconds, as given to requestAnimationFrame */
   paint(now: number): void {
-    const context = this.canvas.getContext('2d');
-    if (!context) return;
+    const context = context2d(this.canvas);
     this.advance(now);
     const { index, next, mix } = this.shownFrames(now);
     this.paintVeil(index, next, mix, now);
     this.paintLight(index, next, mix);
     const { width, height } = this.canvas;
     context.imageSmoothingEnabled = true;
-    context.imageSmoothingQuality = 'high';
     context.drawImage(this.veil.canvas, 0, 0, width, height);
     this.paintPoints(context, index, next, mix, now);
     context.drawImage(this.light.canvas, 0, 0, width, height);
   }
 
-  /** Which latent frame is shown: to and fro through all of them, the middle one where motion is unwelcome. */
+  /** Which latent frame is shown: to and fro through all of them, one that stands still where motion is unwelcome. */
   shownFrames(now: number): { index: number; next: number; mix: number } {
     const frames = this.grid[0];
     if (frames === 1) return { index: 0, next: 0, mix: 0 };
-    if (this.calm) return { index: frames >> 1, next: frames >> 1, mix: 0 };
+    if (this.calm) return { index: this.still, next: this.still, mix: 0 };
     const turn = 2 * (frames - 1);
     const at = (now / DWELL_MS) % turn;
     const fold = (i: number) => (i % turn < frames ? i % turn : turn - (i % turn));
@@ -151,7 +159,9 @@ export class PreviewPainter {
   private breath(x: number, y: number, now: number): number {
     if (this.calm) return 0;
     const phase = (now / BREATH_MS) * 2 * Math.PI;
-    return BREATH_DEPTH * (Math.sin(phase + 3.1 * x + 1.7 * y) + 0.5 * Math.sin(phase * 0.61 - 4.3 * x + 2.9 * y));
+    return (
+      BREATH_DEPTH * (Math.sin(phase + 3.1 * x + 1.7 * y) + 0.5 * Math.sin(phase * 0.61 - 4.3 * x + 2.9 * y))
+    );
   }
 
   private paintLight(index: number, next: number, mix: number): void {
@@ -191,7 +201,7 @@ export class PreviewPainter {
     const [, rows, columns] = this.grid;
     const area = rows * columns;
     const { width, height } = this.canvas;
-    const size = Math.max(1.5, width / 320);
+    const size = Math.max(1.5, width / 270);
     context.fillStyle = this.theme.point;
     for (let n = 0; n < area; n++) {
       const masked = 1 - lerp(this.alpha[index * area + n] ?? 0, this.alpha[next * area + n] ?? 0, mix);
@@ -199,7 +209,7 @@ export class PreviewPainter {
       const x = (n % columns) + 0.5;
       const y = Math.floor(n / columns) + 0.5;
       const breath = this.breath(x / columns, y / rows, now * 1.7) / BREATH_DEPTH;
-      context.globalAlpha = masked * (0.5 + 0.3 * breath);
+      context.globalAlpha = masked * (0.4 + 0.25 * breath);
       context.fillRect((x / columns) * width - size / 2, (y / rows) * height - size / 2, size, size);
     }
     context.globalAlpha = 1;
@@ -226,8 +236,7 @@ function createLayer(): Layer {
   const canvas = document.createElement('canvas');
   canvas.width = 8;
   canvas.height = 8;
-  const context = canvas.getContext('2d', { willReadFrequently: true });
-  if (!context) throw new Error('This browser gives no 2D canvas, so there is nothing to paint on.');
+  const context = context2d(canvas);
   return { canvas, context, image: context.createImageData(8, 8) };
 }
 

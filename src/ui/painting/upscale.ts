@@ -3,15 +3,16 @@
  * rest of the way: bilinear stretching alone shows the pixels' diamonds at ten times the size. Plain arrays.
  */
 
-/** Between Catmull-Rom (sharp, stair-stepped edges) and the cubic B-spline (soft): B = 0.2, C = 0.4. */
-const B = 0.2;
-const C = 0.4;
+/** Mitchell and Netravali's own choice, between stair-stepped edges (Catmull-Rom) and a blur (B-spline). */
+const B = 1 / 3;
+const C = 1 / 3;
 
 /** The Mitchell–Netravali family of cubic filters at distance x, in pixels of the small picture. */
 function cubic(x: number): number {
   const d = Math.abs(x);
   if (d < 1) return ((12 - 9 * B - 6 * C) * d ** 3 + (-18 + 12 * B + 6 * C) * d ** 2 + (6 - 2 * B)) / 6;
-  if (d < 2) return ((-B - 6 * C) * d ** 3 + (6 * B + 30 * C) * d ** 2 + (-12 * B - 48 * C) * d + 8 * B + 24 * C) / 6;
+  if (d < 2)
+    return ((-B - 6 * C) * d ** 3 + (6 * B + 30 * C) * d ** 2 + (-12 * B - 48 * C) * d + 8 * B + 24 * C) / 6;
   return 0;
 }
 
@@ -72,7 +73,10 @@ function stretch(
         const to = (line * length * factor + i * factor + phase) * 3;
         for (let c = 0; c < 3; c++) {
           out[to + c] =
-            t0 * (from[p0 + c] ?? 0) + t1 * (from[p1 + c] ?? 0) + t2 * (from[p2 + c] ?? 0) + t3 * (from[p3 + c] ?? 0);
+            t0 * (from[p0 + c] ?? 0) +
+            t1 * (from[p1 + c] ?? 0) +
+            t2 * (from[p2 + c] ?? 0) +
+            t3 * (from[p3 + c] ?? 0);
         }
       }
     }

@@ -1,0 +1,95 @@
+// What a link may ask for, and the link that recalls the settings.
+import { describe, expect, it } from 'vitest';
+import { defaultGenerationOptions, type ModelFacts } from '../config/generation';
+import { DEFAULT_MANIFEST, readAddress, writeAddress } from './address';
+
+const facts: ModelFacts = {
+  maxFrames: 64,
+  framesPerLatent: 4,
+  vocabulary: 1024,
+  sampling: {},
+  comfortableFrames: 32,
+};
+
+describe('readAddress', () => {
+  it('finds nothing to complain about in a bare address', () => {
+    expect(readAddress('')).toEqual({
+      manifestUrl: DEFAULT_MANIFEST,
+      autostart: true,
+      given: {},
+      problems: [],
+    });
+  });
+
+  it('reads backend, model, format and start', () => {
+    const address = readAddress('?backend=cpu&model=weights/tiny/manifest.json&format=gif&start=no&seed=7');
+    expect(address).toMatchObject({
+      backend: 'cpu',
+      manifestUrl: 'weights/tiny/manifest.json',
+      format: 'gif',
+      autostart: false,
+      problems: [],
+    });
+    expect(address.given.seed).toBe('7');
+  });
+
+  it.each([
+    [
+      '?backend=cuda',
+      '“backend=cuda” in the address is not one of webgpu, wasm, cpu; the page chooses by itself.',
+    ],
+    [
+      '?format=avi',
+      '“format=avi” in the address is not one of mp4, webm, gif; the best one that this browser writes is used.',
+    ],
+    ['?start=maybe', '“start=maybe” in the address is not one of yes, no; the first clip starts by itself.'],
+    [
+      '?model=javascript:alert(1)',
+      "“model=javascript:alert(1)” in the address is not the http(s) address of a manifest.json; the page's own model is used.",
+    ],
+    [
+      '?model=',
+      "“model=” in the address is not the http(s) address of a manifest.json; the page's own model is used.",
+    ],
+  ])('says what is wrong with %s and does not use it', (search, sentence) => {
+    const address = readAddress(search);
+    expect(address.problems).toEqual([sentence]);
+    expect(address).toMatchObject({ manifestUrl: DEFAULT_MANIFEST, autostart: true });
+    expect(address.backend).toBeUndefined();
+    expect(address.format).toBeUndefined();
+  });
+});
+
+describe('writeAddress', () => {
+  const defaults = { ...defaultGenerationOptions(facts), seed: 5 };
+
+  it('always names seed, length and steps, whose defaults differ from device to device', () => {
+    expect(writeAddress('', defaults, facts, null)).toBe('?seed=5&frames=32&steps=24');
+  });
+
+  it('keeps parameters that are no option, and drops options that are back at their default', () => {
+    const search = '?backend=wasm&start=no&topK=9&schedule=cube&seed=1';
+    const written = new URLSearchParams(
+      writeAddress(search, { ...defaults, temperature: 0.5 }, facts, 'gif'),
+    );
+    expect(Object.fromEntries(written)).toEqual({
+      backend: 'wasm',
+      start: 'no',
+      seed: '5',
+      frames: '32',
+      steps: '24',
+      temperature: '0.5',
+      format: 'gif',
+    });
+  });
+
+  it('drops a format that is the usual one again', () => {
+    expect(writeAddress('?format=gif', defaults, facts, null)).not.toContain('format');
+  });
+
+  it('is read back as the same options', () => {
+    const options = { ...defaults, frames: 64, steps: 12, schedule: 'sqrt' as const, revisePasses: 2 };
+    const { given } = readAddress(writeAddress('', options, facts, null));
+    expect(given).toEqual({ seed: '5', frames: '64', steps: '12', schedule: 'sqrt', revisePasses: '2' });
+  });
+});
