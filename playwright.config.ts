@@ -4,8 +4,7 @@
  */
 import { createServer } from 'node:net';
 import { defineConfig } from '@playwright/test';
-import { CHROMIUM_FLAGS } from './e2e/chromium';
-import { findBrowser } from './scripts/browser';
+import { PLAIN_BROWSER } from './e2e/chromium';
 
 /** A port that is free now; kept in the environment because Playwright reads this file once a process. */
 async function freePort(): Promise<string> {
@@ -18,7 +17,6 @@ async function freePort(): Promise<string> {
 
 process.env.E2E_PORT ??= await freePort();
 const baseURL = `http://localhost:${process.env.E2E_PORT}/`;
-const executablePath = findBrowser();
 
 export default defineConfig({
   testDir: 'e2e',
@@ -33,6 +31,6 @@ export default defineConfig({
     baseURL,
     browserName: 'chromium',
     viewport: { width: 1366, height: 768 },
-    launchOptions: { args: [...CHROMIUM_FLAGS], ...(executablePath ? { executablePath } : {}) },
+    launchOptions: PLAIN_BROWSER,
   },
 });

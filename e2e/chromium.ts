@@ -1,16 +1,21 @@
-/** The command line of Chromium for the tests. */
+/** How the tests start Chromium. */
+import { findBrowser } from '../scripts/browser';
 
-/**
- * WebGPU with working canvases on a machine without a GPU. With `--enable-unsafe-webgpu` alone a WebGPU canvas,
- * or `dataSync`, kills the GPU process.
- */
-export const CHROMIUM_FLAGS = [
+const PLAIN = [
   '--no-sandbox',
   '--disable-quic',
   '--no-first-run',
   '--disable-background-networking',
   '--disable-component-update',
   '--disable-sync',
+];
+
+/**
+ * WebGPU with working canvases on a machine without a GPU. With `--enable-unsafe-webgpu` alone a WebGPU canvas,
+ * or `dataSync`, kills the GPU process. Everything that is painted goes through SwiftShader then, at five times the cost,
+ * so only the tests that need WebGPU ask for it.
+ */
+const SOFTWARE_WEBGPU = [
   '--enable-unsafe-webgpu',
   '--enable-features=Vulkan',
   '--use-vulkan=swiftshader',
@@ -18,3 +23,9 @@ export const CHROMIUM_FLAGS = [
   '--ignore-gpu-blocklist',
   '--disable-gpu-watchdog',
 ];
+
+const executablePath = findBrowser();
+const found = executablePath ? { executablePath } : {};
+
+export const PLAIN_BROWSER = { ...found, args: PLAIN };
+export const WEBGPU_BROWSER = { ...found, args: [...PLAIN, ...SOFTWARE_WEBGPU] };

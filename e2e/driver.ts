@@ -78,57 +78,81 @@ export async function setSlider(range: Locator, value: number | 'min' | 'max'): 
 /** Number that a slider stands at, as assistive technology reads it. */
 export const positionOf = async (range: Locator) => Number(await range.inputValue());
 
-/** FNV-1a of a canvas's pixels as painted now. */
-export function canvasHash(canvas: Locator): Promise<number> {
-  return canvas.evaluate(async (element) => {
+/** Side of a `Picture`, pixels. */
+const PICTURE_SIDE = 24;
+
+/** What a canvas shows now, shrunk to 24 × 24 RGBA: browsers may enlarge the same frame with other roundings. */
+export type Picture = readonly number[];
+
+export function pictureOf(canvas: Locator): Promise<Picture> {
+  return canvas.evaluate(async (element, side) => {
     await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
-    const text = (element as HTMLCanvasElement).toDataURL();
-    let hash = 0x811c9dc5;
-    for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-    return hash >>> 0;
-  });
+    const small = document.createElement('canvas');
+    small.width = small.height = side;
+    const context = small.getContext('2d', { willReadFrequently: true });
+    context?.drawImage(element as HTMLCanvasElement, 0, 0, side, side);
+    return [...(context?.getImageData(0, 0, side, side).data ?? [])];
+  }, PICTURE_SIDE);
 }
 
-/** Hashes of the first, the middle and the last frame of the finished clip. */
-export async function clipHashes(page: Page): Promise<number[]> {
+/** Largest difference of two pictures, 0–255. */
+export function difference(a: Picture, b: Picture): number {
+  return a.reduce((most, value, i) => Math.max(most, Math.abs(value - (b[i] ?? 255))), 0);
+}
+
+/** Rounding in the browser's enlargement. */
+export const SAME_PICTURE = 3;
+
+/** The first, the middle and the last frame of the finished clip. */
+export async function clipPictures(page: Page): Promise<Picture[]> {
   const pause = button(page, 'Pause');
   if (await pause.isVisible()) await pause.click();
   const frame = slider(page, 'Frame');
-  const last = Number(await frame.getAttribute('max'));
-  const first = Number(await frame.getAttribute('min'));
-  const hashes: number[] = [];
+  const [first, last] = [await frame.getAttribute('min'), await frame.getAttribute('max')].map(Number);
+  if (first === undefined || last === undefined) throw new Error('the slider Frame has no ends');
+  const pictures: Picture[] = [];
   for (const position of [first, Math.floor((first + last) / 2), last]) {
     await setSlider(frame, position);
-    hashes.push(await canvasHash(generatedVideo(page)));
+    pictures.push(await pictureOf(generatedVideo(page)));
   }
-  return hashes;
+  return pictures;
 }
 
-/** One look at the live preview, taken as soon as the page has painted a step. */
-export interface PreviewLook {
-  readonly step: number;
-  readonly steps: number;
-  readonly hash: number;
+/** What the engine told the page, seen from outside both. */
+export interface EngineLog {
+  /** The live preview as painted after each step: a hash of its pixels. */
+  readonly steps: readonly { readonly step: number; readonly steps: number; readonly hash: number }[];
+  /** Hash of every pixel of each finished clip. */
+  readonly clips: readonly number[];
 }
 
 /**
- * Hashes the live preview after every step that the engine reports, before anything else can happen in the page:
- * the listener comes after the page's own, whose promises have run by then. Call before `open`.
+ * Listens to the engine beside the page. A step is looked at before anything else can happen in the page: the
+ * listener comes after the page's own, whose promises have run by then. Call before `open`.
  */
-export async function watchPreview(page: Page): Promise<() => Promise<PreviewLook[]>> {
+export async function watchEngine(page: Page): Promise<() => Promise<EngineLog>> {
   await page.addInitScript(() => {
-    const looks: PreviewLook[] = [];
-    (window as unknown as { previewLooks: PreviewLook[] }).previewLooks = looks;
+    const log = { steps: [] as { step: number; steps: number; hash: number }[], clips: [] as number[] };
+    (window as unknown as { engineLog: EngineLog }).engineLog = log;
     const small = document.createElement('canvas');
     small.width = small.height = 128;
     const context = small.getContext('2d', { willReadFrequently: true });
-    const look = ({ data }: MessageEvent<{ type: string; summary?: { step: number; steps: number } }>) => {
-      const canvas = document.querySelector<HTMLCanvasElement>('canvas[aria-label="Live preview"]');
-      if (data.type !== 'step' || !data.summary || !canvas || !context) return;
-      context.drawImage(canvas, 0, 0, 128, 128);
+    /** FNV-1a. */
+    const hashOf = (bytes: Uint8ClampedArray) => {
       let hash = 0x811c9dc5;
-      for (const byte of context.getImageData(0, 0, 128, 128).data) hash = Math.imul(hash ^ byte, 0x01000193);
-      looks.push({ step: data.summary.step, steps: data.summary.steps, hash: hash >>> 0 });
+      for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193);
+      return hash >>> 0;
+    };
+    type Told =
+      | { type: 'step'; summary: { step: number; steps: number } }
+      | { type: 'clip'; clip: { pixels: Uint8ClampedArray } };
+    const look = ({ data }: MessageEvent<Told>) => {
+      if (data.type === 'clip') log.clips.push(hashOf(data.clip.pixels));
+      const canvas = document.querySelector<HTMLCanvasElement>('canvas[aria-label="Live preview"]');
+      if (data.type !== 'step' || !canvas || !context) return;
+      context.drawImage(canvas, 0, 0, 128, 128);
+      const { step, steps } = data.summary;
+      log.steps.push({ step, steps, hash: hashOf(context.getImageData(0, 0, 128, 128).data) });
     };
     window.Worker = class extends Worker {
       constructor(url: string | URL, options?: WorkerOptions) {
@@ -137,5 +161,16 @@ export async function watchPreview(page: Page): Promise<() => Promise<PreviewLoo
       }
     };
   });
-  return () => page.evaluate(() => (window as unknown as { previewLooks: PreviewLook[] }).previewLooks);
+  return () => page.evaluate(() => (window as unknown as { engineLog: EngineLog }).engineLog);
+}
+
+/** Makes a clip and expects the live preview to have changed at every step of it. */
+export async function expectEveryStepShown(page: Page, engine: () => Promise<EngineLog>): Promise<void> {
+  const before = (await engine()).steps.length;
+  await generate(page);
+  const seen = (await engine()).steps.slice(before);
+  expect(seen.map(({ step }) => step)).toEqual(Array.from({ length: seen[0]?.steps ?? 0 }, (_, i) => i + 1));
+  expect(seen.length).toBeGreaterThanOrEqual(4);
+  const unchanged = seen.filter(({ hash }, i) => hash === seen[i - 1]?.hash).map(({ step }) => step);
+  expect(unchanged, 'steps after which the live preview looked the same').toEqual([]);
 }

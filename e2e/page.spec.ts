@@ -1,7 +1,4 @@
 /** The page as a page: accessibility, layout, keyboard, weight of its JavaScript, and a main thread that stays free. */
-import { readFileSync } from 'node:fs';
-import { basename, resolve } from 'node:path';
-import { gzipSync } from 'node:zlib';
 import AxeBuilder from '@axe-core/playwright';
 import type { Page } from '@playwright/test';
 import {
@@ -18,6 +15,7 @@ import {
   test,
 } from './driver';
 import { missing, SHARDS } from './faults';
+import { expectWithinBudget } from './javascript';
 
 const SMALL_CLIP = { backend: 'wasm', frames: 16, steps: 4 } as const;
 
@@ -117,34 +115,8 @@ test('the keyboard reaches every control and runs the page', async ({ page }) =>
   await expect(frame).toHaveValue(String(minimum + 1));
 });
 
-test('the page loads less than 250 kB of JavaScript (gzip) before the model', async ({
-  page,
-  context,
-}, info) => {
-  const scripts = new Set<string>();
-  context.on('request', (request) => {
-    const { protocol, pathname } = new URL(request.url());
-    if (protocol.startsWith('http') && pathname.endsWith('.js')) scripts.add(basename(pathname));
-  });
-  for (const backend of ['wasm', 'webgpu']) {
-    scripts.clear();
-    await open(page, { backend });
-    await ready(page);
-    const sizes = [...scripts].map((name) => {
-      const bytes = gzipSync(readFileSync(resolve(import.meta.dirname, '../dist/assets', name)), {
-        level: 9,
-      });
-      return { name, bytes: bytes.length };
-    });
-    const total = sizes.reduce((sum, { bytes }) => sum + bytes, 0);
-    info.annotations.push({ type: backend, description: `${(total / 1000).toFixed(1)} kB gzip` });
-    console.log(`JavaScript before the model, ${backend}: ${(total / 1000).toFixed(1)} kB gzip`, sizes);
-    expect(
-      sizes.some(({ name }) => name.startsWith('worker')),
-      'the worker script was seen',
-    ).toBe(true);
-    expect(total).toBeLessThan(250_000);
-  }
+test('on wasm the page loads less than 250 kB of JavaScript (gzip) before the model', async ({ page }) => {
+  await expectWithinBudget(page, 'wasm');
 });
 
 /**

@@ -1,0 +1,32 @@
+/** How much JavaScript the page and its worker load before the model: measured on what is really asked for. */
+import { readFileSync } from 'node:fs';
+import { basename, resolve } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import type { Page } from '@playwright/test';
+import { expect, open, ready } from './driver';
+
+/** Bytes after gzip, as a static host sends them. */
+const BUDGET = 250_000;
+
+const gzipBytes = (file: string) =>
+  gzipSync(readFileSync(resolve(import.meta.dirname, '../dist/assets', file)), { level: 9 }).length;
+
+/** Opens the page on this backend and expects its scripts to stay within the budget. */
+export async function expectWithinBudget(page: Page, backend: 'wasm' | 'webgpu'): Promise<void> {
+  const scripts = new Set<string>();
+  page.context().on('request', (request) => {
+    const { protocol, pathname } = new URL(request.url());
+    if (protocol.startsWith('http') && pathname.endsWith('.js')) scripts.add(basename(pathname));
+  });
+  await open(page, { backend });
+  await ready(page);
+  const sizes = [...scripts].map((name) => ({ name, bytes: gzipBytes(name) }));
+  const total = sizes.reduce((sum, { bytes }) => sum + bytes, 0);
+  console.log(`JavaScript before the model, ${backend}: ${(total / 1000).toFixed(1)} kB gzip`);
+  for (const { name, bytes } of sizes) console.log(`  ${(bytes / 1000).toFixed(1).padStart(6)} kB  ${name}`);
+  expect(
+    sizes.some(({ name }) => name.startsWith('worker')),
+    'the worker script was seen',
+  ).toBe(true);
+  expect(total).toBeLessThan(BUDGET);
+}
