@@ -1,0 +1,95 @@
+/**
+ * `npm run test:golden [-- --verbose] [-- --backend=cpu,wasm]`: every fixture of a folder (GOLDEN_DIR, else the
+ * neighbouring one, else the committed ones) against this engine on every backend. Ends with
+ * "N passed, M failed, K skipped"; exit code 1 when anything failed.
+ */
+import { existsSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { switchBackend as activate, gpuFailures, TEST_BACKENDS } from '../kernels/testing/backends';
+import { checkCheckpoints, checkSums, checkZoos } from './files';
+import { GoldenFolder } from './folder';
+import { LoadedCheckpoint } from './model';
+import { checkTokenizers, checkTransformer, type OpenCheckpoint } from './networks';
+import { checkPreprocessing } from './preprocessing';
+import { Report } from './report';
+import { checkRuns } from './runs';
+import { checkGibbsMasks, checkNextMasks, checkProbabilities, checkSchedules } from './samplers';
+
+const HERE = dirname(fileURLToPath(import.meta.url));
+const ROOT = resolve(HERE, '../..');
+
+/** GOLDEN_DIR is relative to the root of the repository. Naming a folder that is not there is an error. */
+function findFolder(): string | undefined {
+  const named = process.env.GOLDEN_DIR;
+  const candidates = named
+    ? [resolve(ROOT, named)]
+    : [resolve(ROOT, '../shared/golden'), join(HERE, 'fixtures')];
+  const found = candidates.find((path) => existsSync(join(path, 'manifest.json')));
+  if (named && !found) throw new Error(`GOLDEN_DIR is ${named}, but there is no manifest.json in it.`);
+  return found;
+}
+
+async function main(): Promise<number> {
+  const report = new Report((line) => console.log(line), process.argv.includes('--verbose'));
+  const path = findFolder();
+  if (!path) {
+    report.skip('all fixtures', 'there is no folder of fixtures; name one with GOLDEN_DIR');
+  } else {
+    console.log(`Fixtures: ${path}`);
+    const folder = new GoldenFolder(path);
+    await checkFolder(folder, report);
+    report.prefix = '';
+    for (const name of folder.unread()) report.skip(name, 'no check reads this tensor');
+  }
+  console.log(report.summary());
+  return report.failed > 0 ? 1 : 0;
+}
+
+async function checkFolder(folder: GoldenFolder, report: Report): Promise<void> {
+  await checkSums(folder, report);
+  await checkCheckpoints(folder, report);
+  await checkZoos(folder, report);
+  await checkSchedules(folder, report);
+  await checkGibbsMasks(folder, report);
+  await checkProbabilities(folder, report);
+  await checkNextMasks(folder, report);
+  await checkPreprocessing(folder, report);
+  const open = checkpointCache(folder);
+  for (const backend of TEST_BACKENDS) {
+    report.prefix = `[${backend}] `;
+    if (!wanted(backend)) continue;
+    if (!(await activate(backend))) {
+      report.skip('all models', 'this machine does not have the backend');
+      continue;
+    }
+    const began = performance.now();
+    await checkTransformer(folder, report, open);
+    await checkTokenizers(folder, report, open);
+    await checkRuns(folder, report, open);
+    if (backend === 'webgpu') {
+      await report.check('no device errors', () => {
+        if (gpuFailures.length > 0) throw new Error(gpuFailures.join('; '));
+      });
+    }
+    console.log(`${report.prefix}done after ${((performance.now() - began) / 1000).toFixed(1)} s`);
+  }
+}
+
+/** `--backend=cpu,wasm` leaves the others out. */
+function wanted(backend: string): boolean {
+  const option = process.argv.find((argument) => argument.startsWith('--backend='));
+  return !option || option.slice('--backend='.length).split(',').includes(backend);
+}
+
+/** Weights are read once and given to each backend anew. */
+function checkpointCache(folder: GoldenFolder): OpenCheckpoint {
+  const opened = new Map<string, Promise<LoadedCheckpoint>>();
+  return (file) => {
+    const checkpoint = opened.get(file) ?? LoadedCheckpoint.open(folder, file);
+    opened.set(file, checkpoint);
+    return checkpoint;
+  };
+}
+
+process.exit(await main());
