@@ -56,8 +56,8 @@ export function ditherToPalette(
   palette: readonly (readonly number[])[],
 ): Uint8Array<ArrayBuffer> {
   const colors = palette.map(([r = 0, g = 0, b = 0]): Color => [r, g, b]);
-  // Dithered colours recur; -1 where not yet looked up. 6 bits a channel keep the key small.
-  const nearest = new Int16Array(1 << 18).fill(-1);
+  // Dithered colours recur; -1 where not yet looked up. 7 bits a channel keep the table small.
+  const nearest = new Int16Array(1 << 21).fill(-1);
   const indices = new Uint8Array(rgba.length / 4);
   for (let i = 0; i < indices.length; i += 1) {
     const x = i % width;
@@ -65,10 +65,11 @@ export function ditherToPalette(
     const offset = DITHER_LEVELS * (BAYER[(y % 4) * 4 + (x % 4)] ?? 0);
     const channel = (c: number) => Math.min(255, Math.max(0, Math.round((rgba[4 * i + c] ?? 0) + offset)));
     const [r, g, b] = [channel(0), channel(1), channel(2)];
-    const key = ((r >> 2) << 12) | ((g >> 2) << 6) | (b >> 2);
+    const key = ((r >> 1) << 14) | ((g >> 1) << 7) | (b >> 1);
     let index = nearest[key] ?? -1;
     if (index < 0) {
-      index = nearestColor(colors, r, g, b);
+      // The middle of the cell, so that the result does not depend on which colour came first.
+      index = nearestColor(colors, (r & ~1) + 0.5, (g & ~1) + 0.5, (b & ~1) + 0.5);
       nearest[key] = index;
     }
     indices[i] = index;

@@ -39,7 +39,7 @@ export interface Preparers {
 
 const PREPARERS: Preparers = {
   webgpu: prepareWebGpu,
-  wasm: prepareWasm,
+  wasm: (options) => withCoresFor(options?.threads ?? 1, () => prepareWasm(options)),
   cpu: prepareCpu,
   threads: wasmThreads,
 };
@@ -60,7 +60,7 @@ function wasmThreads(): number {
  * Runs `start` while this worker claims to have twice as many cores as threads are wanted. tfjs 4.22 fills its pool
  * before it looks at `setThreadsCount`, with one thread for every two cores, which would leave a core idle.
  */
-async function withThreads<T>(threads: number, start: () => Promise<T>): Promise<T> {
+async function withCoresFor<T>(threads: number, start: () => Promise<T>): Promise<T> {
   Object.defineProperty(navigator, 'hardwareConcurrency', { configurable: true, value: 2 * threads });
   try {
     return await start();
@@ -126,7 +126,7 @@ async function prepareWasmWithThreads(prepare: Preparers): Promise<PreparedBacke
   const threads = prepare.threads();
   if (threads > 1) {
     try {
-      return await withThreads(threads, () => prepare.wasm({ paths, threads }));
+      return await prepare.wasm({ paths, threads });
     } catch {
       // Threads can be forbidden where shared memory is not, as by a policy for workers. One is enough.
       // The paths stay as they are: after a failed start tfjs refuses to set them again.

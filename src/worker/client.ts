@@ -100,6 +100,8 @@ export class EngineClient {
   /** What to load again after a crash. */
   private wanted: { url: string; backend?: BackendName } | null = null;
   private workerHasModel = false;
+  /** Of the newest load: a rebuilt engine may run on another backend. */
+  private onBackend: LoadRequest['onBackend'];
 
   constructor(private readonly createWorker: () => WorkerLike = startWorker) {}
 
@@ -110,6 +112,7 @@ export class EngineClient {
   async load(manifestUrl: string, request: LoadRequest = {}): Promise<ModelSummary> {
     // The worker resolves addresses against its own script, which lies elsewhere than the page.
     const url = typeof document === 'undefined' ? manifestUrl : new URL(manifestUrl, document.baseURI).href;
+    this.onBackend = request.onBackend;
     this.wanted = request.backend ? { url, backend: request.backend } : { url };
     return this.loadWanted(request);
   }
@@ -129,7 +132,9 @@ export class EngineClient {
     try {
       for (;;) {
         const response = await events.next();
-        if (response.type === 'step') yield { type: 'step', summary: response.summary };
+        if (response.type === 'backend')
+          this.onBackend?.(response.backend); // The engine was rebuilt first.
+        else if (response.type === 'step') yield { type: 'step', summary: response.summary };
         else if (response.type === 'decodeProgress')
           yield { type: 'decodeProgress', done: response.done, total: response.total };
         else if (response.type === 'clip') {
@@ -184,12 +189,12 @@ export class EngineClient {
     await this.loadWanted(signal ? { signal } : {});
   }
 
-  private async loadWanted({ signal, onBackend, onProgress }: LoadRequest): Promise<ModelSummary> {
+  private async loadWanted({ signal, onProgress }: LoadRequest): Promise<ModelSummary> {
     if (!this.wanted) throw new JobError('internal', 'load() was not called.', false);
     const { url, backend } = this.wanted;
     const message = { type: 'load', manifestUrl: url, ...(backend ? { backend } : {}) } as const;
     const response = await this.ask(message, 'loaded', signal, (progress) => {
-      if (progress.type === 'backend') onBackend?.(progress.backend);
+      if (progress.type === 'backend') this.onBackend?.(progress.backend);
       else if (progress.type === 'loadProgress') {
         const { loadedBytes, totalBytes, fromCache } = progress;
         onProgress?.({ loadedBytes, totalBytes, fromCache });
@@ -295,7 +300,10 @@ function isLast(response: Response): boolean {
   return ['loaded', 'clip', 'encoded', 'formats', 'cancelled', 'failed'].includes(response.type);
 }
 
-/** Events wait here until the consumer asks; a failure is met after the events that came before it. */
+/**
+ * Events of one job, between messages that come when they like and a consumer that asks when it likes. A failure is
+ * met after the events that came before it.
+ */
 class EventQueue<T> {
   private readonly waiting: T[] = [];
   private failure: Error | null = null;
