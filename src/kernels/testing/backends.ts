@@ -46,6 +46,11 @@ async function provideWebGpu(): Promise<boolean> {
 /** WebGPU failures since the last `switchBackend`: one broken pipeline spoils every result after it. */
 export const gpuFailures: string[] = [];
 
+let adapter: string | undefined;
+
+/** Name of the WebGPU adapter, once WebGPU was switched to. */
+export const adapterInUse = (): string | undefined => adapter;
+
 /** Makes `backend` current; false where this machine does not have it. */
 export async function switchBackend(backend: TestBackend): Promise<boolean> {
   gpuFailures.length = 0;
@@ -55,7 +60,8 @@ export async function switchBackend(backend: TestBackend): Promise<boolean> {
   if (backend === 'wasm') await prepareWasm();
   if (backend === 'webgpu') {
     if (!(await provideWebGpu())) return false;
-    await prepareWebGpu({ allowSoftware: true, onFailure: ({ message }) => gpuFailures.push(message) });
+    const onFailure = ({ message }: { message: string }): number => gpuFailures.push(message);
+    ({ adapter } = await prepareWebGpu({ allowSoftware: true, onFailure }));
     // Else small tensors are computed on the CPU, which hides what is wrong with the kernels.
     tf.env().set('WEBGPU_CPU_FORWARD', false);
   }
