@@ -64,6 +64,7 @@ async function checkRun(
   };
   let outcome: Outcome | undefined;
   let steps = 0;
+  const likelihood = new Float64Array(batch);
   try {
     const run = start(facts, file, { predictLogits, noise: recordedNoise(file) });
     for (let result = await run.next(); ; result = await run.next()) {
@@ -73,6 +74,7 @@ async function checkRun(
       }
       const step = result.value;
       await report.check(`run ${name} ${stepName(step.index)}`, () => checkStep(step, logits, file));
+      addLikelihood(step, likelihood);
       steps++;
     }
   } catch (error) {
@@ -82,7 +84,28 @@ async function checkRun(
   }
   if (!outcome) return;
   await report.check(`run ${name} steps`, () => expectEqual(steps, facts.steps.length, 'forward passes'));
+  if (file.has('score')) {
+    await report.check(`run ${name} score`, () => {
+      return expectClose(
+        { shape: [batch], values: likelihood },
+        file.get('score'),
+        LIMITS.scores * batch * outcome.tokens.length,
+      );
+    });
+  }
   await checkOutcome(name, outcome, file, checkpoint, report);
+}
+
+/** The score of a clip: the sum of ln probability over its tokens, each at the step that made it context. */
+function addLikelihood({ batch, target, scores, nextContext }: SamplingStep, sums: Float64Array): void {
+  for (let sample = 0; sample < batch; sample++) {
+    const known = new Set(rowOf(nextContext, sample, batch));
+    const targets = target.length / batch;
+    for (const [row, position] of rowOf(target, sample, batch).entries()) {
+      if (known.has(position))
+        sums[sample] = (sums[sample] ?? 0) + Math.log(scores[sample * targets + row] ?? 0);
+    }
+  }
 }
 
 function checkStep(step: SamplingStep, logits: Fixture, file: FixtureFile): string {

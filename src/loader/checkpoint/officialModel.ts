@@ -117,11 +117,18 @@ function tokenizerConfig(state: StateDict, hyperparameters: unknown): TokenizerC
         residualBlocks: residualNames(stage).length,
       };
     });
+  const decoder = stages('decoder', 'up.convt', 1); // [in, out, …]
+  const halvings = Math.log2(Math.max(...downsample));
+  if (halvings !== decoder.length) {
+    throw new CheckpointError(
+      `its settings make ${downsample.join('×')} pixels of a token, which takes ${halvings} stages, but it has ${decoder.length}`,
+    );
+  }
   return {
     codes,
     codeWidth,
     norm: state.has('decoder.final_block.0.running_mean') ? 'affine' : 'group',
-    decoder: stages('decoder', 'up.convt', 1), // [in, out, …]
+    decoder,
     encoder: stages('encoder', 'down.conv', 0), // [out, in, …]
   };
 }
