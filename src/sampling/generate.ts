@@ -6,7 +6,7 @@ import type { GenerationOptions } from '../config/generation';
 import type { Extent3 } from '../config/model';
 import { type DecodeOptions, decode, planDecode } from './decode';
 import { CounterNoise } from './random';
-import { draftAndRevise } from './revise';
+import { type DraftAndReviseOptions, draftAndRevise, planPasses } from './revise';
 import {
   allPositions,
   type GridState,
@@ -75,6 +75,8 @@ interface GenerationPlan {
   readonly start: GridState;
   readonly bootstrap: DecodeOptions;
   readonly draft: DecodeOptions;
+  /** Steps before the first revision. */
+  readonly draftSteps: number;
   /** Blocks of a revision sweep: no more than there are targets. */
   readonly reviseSteps: number;
   readonly steps: number;
@@ -117,14 +119,22 @@ function planGeneration({
     targets - bootstrapped,
   ).length;
   const reviseSteps = Math.min(options.reviseSteps, targets);
-  const steps = bootstrapped + drafted + options.revisePasses * reviseSteps;
-  return { start, bootstrap, draft, reviseSteps, steps };
+  const draftSteps = bootstrapped + drafted;
+  const steps = draftSteps + options.revisePasses * reviseSteps;
+  return { start, bootstrap, draft, draftSteps, reviseSteps, steps };
 }
 
 async function* allSteps(request: GenerationRequest): AsyncGenerator<SamplingStep, void, undefined> {
   const { options, predictLogits, signal } = request;
-  const { start, bootstrap, draft, reviseSteps } = planGeneration(request);
+  const { start, bootstrap, draft, draftSteps, reviseSteps } = planGeneration(request);
   const noise = new CounterNoise(options.seed);
+  const { reviseTemperature: temperature, topK, topP } = options;
+  const revision: DraftAndReviseOptions = {
+    revise: { steps: Math.max(1, reviseSteps), temperature, topK, topP },
+    passes: reviseSteps > 0 ? options.revisePasses : 0,
+    edit: false,
+  };
+  const firstRevision = planPasses(start, revision, noise)[0];
   let index = 0;
   let state = start;
   const sampler = (): SamplerContext => ({ predictLogits, noise, signal, firstStep: index });
@@ -132,14 +142,12 @@ async function* allSteps(request: GenerationRequest): AsyncGenerator<SamplingSte
     for await (const step of decode(state, phase, sampler())) {
       index = step.index + 1;
       state = { batch: 1, tokens: step.tokens, context: step.nextContext, target: step.nextTarget };
-      yield step;
+      const last = index === draftSteps && firstRevision;
+      yield last ? { ...step, nextContext: last.context, nextTarget: last.target } : step;
     }
   }
-  const { revisePasses: passes, reviseTemperature: temperature, topK, topP } = options;
-  const revise = { steps: reviseSteps, temperature, topK, topP };
   // The targets of the start, not of the draft's end: given tokens stay as they are.
-  const drafted = { ...start, tokens: state.tokens };
-  if (reviseSteps > 0) yield* draftAndRevise(drafted, { revise, passes, edit: false }, sampler());
+  yield* draftAndRevise({ ...start, tokens: state.tokens }, revision, sampler());
 }
 
 function startState(grid: Extent3, known: KnownTokens | undefined): GridState {

@@ -103,13 +103,14 @@ export interface DraftAndReviseOptions {
   readonly firstDraw?: number;
 }
 
-interface Pass extends PositionSets {
+/** One forward pass of a draft or a revision, before it is made. */
+export interface Pass extends PositionSets {
   readonly phase: Phase;
   readonly filter: Filter;
 }
 
 /** Every forward pass in order: sets of positions and how to draw. Depends on the permutations only. */
-function planPasses(start: GridState, options: DraftAndReviseOptions, noise: Noise): Pass[] {
+export function planPasses(start: GridState, options: DraftAndReviseOptions, noise: Noise): Pass[] {
   const { batch } = start;
   const positions = start.tokens.length / batch;
   let draw = options.firstDraw ?? 0;

@@ -1,0 +1,151 @@
+// The samplers' front door on a toy model: counts, order of phases, reproducibility, abort, given tokens.
+import { describe, expect, it } from 'vitest';
+import type { GenerationOptions } from '../config/generation';
+import type { Extent3 } from '../config/model';
+import { countSteps, type GenerationStep, type KnownTokens, sampleTokens } from './generate';
+import type { PredictLogits } from './steps';
+
+const V = 12;
+const grid: Extent3 = [2, 4, 4];
+const N = 32;
+const options: GenerationOptions = {
+  seed: 1,
+  frames: 8,
+  steps: 6,
+  bootstrap: 3,
+  temperature: 1,
+  choiceTemperature: 4,
+  topK: 0,
+  topP: 1,
+  schedule: 'cosine',
+  revisePasses: 2,
+  reviseSteps: 3,
+  reviseTemperature: 0.7,
+};
+
+interface Call {
+  context: number[];
+  target: number[];
+  tokens: Int32Array;
+}
+
+/** Prefers the code (position + number of context tokens) mod V, mildly. */
+function toyModel(calls: Call[] = []): PredictLogits {
+  return async (tokens, context, target) => {
+    calls.push({ context: Array.from(context), target: Array.from(target), tokens: tokens.slice() });
+    const logits = new Float32Array(target.length * V);
+    for (const [row, position] of target.entries()) logits[row * V + ((position + context.length) % V)] = 2;
+    return logits;
+  };
+}
+
+async function collect(
+  given: Partial<GenerationOptions> = {},
+  extra: { known?: KnownTokens; calls?: Call[] } = {},
+) {
+  const steps: GenerationStep[] = [];
+  const request = {
+    options: { ...options, ...given },
+    grid,
+    predictLogits: toyModel(extra.calls),
+    known: extra.known,
+  };
+  for await (const step of sampleTokens(request)) steps.push(step);
+  return steps;
+}
+
+describe('sampleTokens', () => {
+  it('announces from the first step how many there will be', async () => {
+    for (const given of [
+      {},
+      { bootstrap: 0 },
+      { steps: 64, bootstrap: 40 },
+      { revisePasses: 0 },
+      { reviseSteps: 5 },
+    ]) {
+      const steps = await collect(given);
+      expect(new Set(steps.map((step) => step.steps))).toEqual(new Set([steps.length]));
+      expect(steps.map((step) => step.step)).toEqual(steps.map((_, i) => i + 1));
+      expect(countSteps({ options: { ...options, ...given }, grid })).toBe(steps.length);
+    }
+  });
+
+  it('goes through bootstrap, draft and revise in this order', async () => {
+    const phases = (await collect()).map((step) => step.phase);
+    expect(phases.join(' ')).toMatch(/^(bootstrap ){3}(draft )+(revise ?){6}$/);
+  });
+
+  it('fixes one token a bootstrap step, more and more in the draft, all at the end', async () => {
+    const steps = await collect();
+    const fixed = steps.map((step) => step.fixed.reduce((sum, flag) => sum + flag, 0));
+    expect(fixed.slice(0, 3)).toEqual([1, 2, 3]);
+    const draft = fixed.filter((_, i) => steps[i]?.phase === 'draft').slice(0, -1);
+    expect(draft).toEqual([...draft].sort((a, b) => a - b));
+    expect(fixed.at(-1)).toBe(N);
+  });
+
+  it('tells with `fixed` what the next step is given, and hands its tokens over unchanged', async () => {
+    const calls: Call[] = [];
+    const steps = await collect({}, { calls });
+    for (const [i, step] of steps.slice(0, -1).entries()) {
+      const given = calls[i + 1];
+      const known = Array.from(step.fixed.keys()).filter((position) => step.fixed[position] === 1);
+      expect([...(given?.context ?? [])].sort((a, b) => a - b)).toEqual(known);
+      expect(known.map((position) => given?.tokens[position])).toEqual(
+        known.map((position) => step.tokens[position]),
+      );
+    }
+  });
+
+  it('each revision sweep predicts every token once, the others given', async () => {
+    const calls: Call[] = [];
+    await collect({ bootstrap: 0 }, { calls });
+    const sweep = calls.slice(-3);
+    expect(sweep.flatMap((call) => call.target).sort((a, b) => a - b)).toEqual(
+      Array.from({ length: N }, (_, i) => i),
+    );
+    for (const call of sweep) expect(call.context.length + call.target.length).toBe(N);
+  });
+
+  it('repeats a seed exactly and changes with it', async () => {
+    const [a, b, c] = [await collect(), await collect(), await collect({ seed: 2 })];
+    expect(a.map((step) => step.tokens)).toEqual(b.map((step) => step.tokens));
+    expect(a.at(-1)?.tokens).not.toEqual(c.at(-1)?.tokens);
+  });
+
+  it('keeps given tokens through draft and revision', async () => {
+    const known = {
+      tokens: new Int32Array(N).fill(7),
+      fixed: Uint8Array.from({ length: N }, (_, i) => (i < 20 ? 1 : 0)),
+    };
+    const steps = await collect({}, { known });
+    for (const { tokens } of steps) expect(tokens.slice(0, 20)).toEqual(known.tokens.slice(0, 20));
+    expect(steps.at(-1)?.fixed).toEqual(new Uint8Array(N).fill(1));
+  });
+
+  it('needs no step when everything is given', async () => {
+    const known = { tokens: new Int32Array(N), fixed: new Uint8Array(N).fill(1) };
+    expect(await collect({}, { known })).toEqual([]);
+  });
+
+  it('stops at the step under way when aborted', async () => {
+    const abort = new AbortController();
+    const calls: Call[] = [];
+    const run = sampleTokens({ options, grid, predictLogits: toyModel(calls), signal: abort.signal });
+    await run.next();
+    abort.abort(new Error('enough'));
+    await expect(run.next()).rejects.toThrow('enough');
+    expect(calls.length).toBe(1);
+  });
+
+  it('does not write into a grid that it has given out', async () => {
+    const steps = await collect();
+    const [first, second] = steps;
+    expect(first?.tokens).not.toBe(second?.tokens);
+  });
+
+  it('refuses known tokens of another grid', async () => {
+    const known = { tokens: new Int32Array(5), fixed: new Uint8Array(5) };
+    await expect(collect({}, { known })).rejects.toThrow('grid of 32 tokens');
+  });
+});
