@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import type { Page } from '@playwright/test';
-import { expect, open, ready } from './driver';
+import type { Page, Request } from '@playwright/test';
+import { expect, open, ready, watchEngine } from './driver';
 
 /** Bytes after gzip, as a static host sends them. */
 const BUDGET = 250_000;
@@ -13,14 +13,18 @@ const gzipBytes = (file: string) =>
 
 /** Opens the page on this backend and expects its scripts to stay within the budget. */
 export async function expectWithinBudget(page: Page, backend: 'wasm' | 'webgpu'): Promise<void> {
-  const scripts = new Set<string>();
+  const scripts: Request[] = [];
   page.context().on('request', (request) => {
     const { protocol, pathname } = new URL(request.url());
-    if (protocol.startsWith('http') && pathname.endsWith('.js')) scripts.add(basename(pathname));
+    if (protocol.startsWith('http') && pathname.endsWith('.js')) scripts.push(request);
   });
+  const engine = await watchEngine(page);
   await open(page, { backend });
   await ready(page);
-  const sizes = [...scripts].map((name) => ({ name, bytes: gzipBytes(name) }));
+  const { loadedAt } = await engine();
+  const before = scripts.filter((request) => request.timing().startTime < loadedAt);
+  const names = new Set(before.map((request) => basename(new URL(request.url()).pathname)));
+  const sizes = [...names].map((name) => ({ name, bytes: gzipBytes(name) }));
   const total = sizes.reduce((sum, { bytes }) => sum + bytes, 0);
   console.log(`JavaScript before the model, ${backend}: ${(total / 1000).toFixed(1)} kB gzip`);
   for (const { name, bytes } of sizes) console.log(`  ${(bytes / 1000).toFixed(1).padStart(6)} kB  ${name}`);
