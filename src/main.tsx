@@ -32,7 +32,17 @@ const page = createPage({
 
 const root = document.getElementById('root');
 if (!root) throw new Error('index.html has no element with the id "root" to mount the page in.');
-createRoot(root).render(
+/** The last word when a component throws: React has taken the page away by then. */
+function showCrash(error: unknown): void {
+  const line = document.createElement('p');
+  line.setAttribute('role', 'alert');
+  line.className = 'crash';
+  line.textContent = `The page stopped on an error: ${error instanceof Error ? error.message : String(error)} Load it again to go on.`;
+  document.body.append(line);
+  console.error(error);
+}
+
+createRoot(root, { onUncaughtError: showCrash }).render(
   <StrictMode>
     <PageProvider page={page}>
       <App />

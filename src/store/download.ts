@@ -2,7 +2,7 @@
  * Encodes the finished clip and hands the file to the visitor. Runs beside a generation; part of the store.
  */
 import { failureOf, type PageContext } from './context';
-import { fileName, megabytes } from './words';
+import { fileName, size } from './words';
 
 export function createDownload({ deps, store, held }: PageContext): () => Promise<void> {
   return async () => {
@@ -21,7 +21,7 @@ export function createDownload({ deps, store, held }: PageContext): () => Promis
       });
       const name = fileName(clip.model, clip.seed, clip.frames, extension);
       deps.saveFile(file, name);
-      store.setState({ status: `Saved ${name}, ${megabytes(file.size)} MB.` });
+      store.setState({ status: `Saved ${name}, ${size(file.size)}.` });
     } catch (error) {
       const failure = failureOf('encode', error);
       store.setState({ failure, status: failure.message });

@@ -18,7 +18,7 @@ import { createDownload } from './download';
 import { createGeneration } from './generation';
 import { createHeld, type Held } from './held';
 import { initialState, type PageState } from './state';
-import { megabytes } from './words';
+import { size } from './words';
 
 export interface PageActions {
   /** Loads the weights and, unless the address says otherwise, makes the first clip. */
@@ -156,7 +156,7 @@ function createLoad({ deps, store, held }: PageContext, settings: Settings) {
           const { bytes } = store.getState();
           store.setState({
             bytes: { loaded, total, fromCache },
-            ...(bytes ? {} : { status: `Loading ${megabytes(total)} MB of weights.` }),
+            ...(bytes ? {} : { status: `Loading ${size(total)} of weights.` }),
           });
         },
       });

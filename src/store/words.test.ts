@@ -1,6 +1,6 @@
 // Figures as the visitor reads them.
 import { describe, expect, it } from 'vitest';
-import { duration, fileName, machineParts, megabytes, timeLeft } from './words';
+import { duration, fileName, machineParts, partOf, size, timeLeft } from './words';
 
 describe('duration', () => {
   it.each([
@@ -20,7 +20,11 @@ it('never says that no time is left', () => {
   expect(timeLeft(61_000)).toBe('1 min 1 s left');
 });
 
-it('gives bytes in megabytes of a million', () => expect(megabytes(12_940_000)).toBe('12.9'));
+it('gives sizes in units of a thousand', () => {
+  expect(size(12_940_000)).toBe('12.9 MB');
+  expect(size(47_380)).toBe('47.4 kB');
+  expect(partOf(0, 12_940_000)).toBe('0.0 of 12.9 MB');
+});
 
 it('tells model, seed and length in the file name, whatever the model is called', () => {
   expect(fileName('sky-64', 7, 32, 'mp4')).toBe('sky-64-seed-7-32-frames.mp4');
@@ -36,6 +40,12 @@ describe('machineParts', () => {
       '10.0 M parameters',
       'wasm, 2 threads',
       '0.6 s a step',
+    ]);
+  });
+  it('counts a small model in thousands', () => {
+    expect(machineParts({ name: 'tiny', parameters: 11_800 }, null, null)).toEqual([
+      'tiny',
+      '12 k parameters',
     ]);
   });
   it('says as much as is known', () => {

@@ -3,9 +3,24 @@
  */
 import type { BackendSummary } from '../worker/protocol';
 
-/** Bytes as megabytes with one decimal, e.g. `12.9`. */
-export function megabytes(bytes: number): string {
-  return (bytes / 1e6).toFixed(1);
+/** A size with its unit, e.g. `12.9 MB`, `47.4 kB`. */
+export function size(bytes: number): string {
+  const [unit, name] = unitOf(bytes);
+  return `${(bytes / unit).toFixed(1)} ${name}`;
+}
+
+/** Two sizes in the larger one's unit, e.g. `6.1 of 12.9 MB`. */
+export function partOf(bytes: number, total: number): string {
+  return `${(bytes / unitOf(total)[0]).toFixed(1)} of ${size(total)}`;
+}
+
+function unitOf(bytes: number): readonly [unit: number, name: string] {
+  return bytes < 100_000 ? [1e3, 'kB'] : [1e6, 'MB'];
+}
+
+/** A count with its unit: `10.0 M`, `12 k`. */
+function count(parameters: number): string {
+  return parameters < 100_000 ? `${Math.round(parameters / 1e3)} k` : `${(parameters / 1e6).toFixed(1)} M`;
 }
 
 /** A duration as one reads it: `0.6 s`, `14 s`, `2 min 5 s`. */
@@ -31,7 +46,7 @@ export function machineParts(
   millisecondsPerStep: number | null,
 ): string[] {
   const parts: string[] = [];
-  if (model) parts.push(model.name, `${(model.parameters / 1e6).toFixed(1)} M parameters`);
+  if (model) parts.push(model.name, `${count(model.parameters)} parameters`);
   if (backend) parts.push(backendWords(backend));
   if (millisecondsPerStep !== null) parts.push(`${duration(millisecondsPerStep)} a step`);
   return parts;

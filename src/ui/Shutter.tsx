@@ -1,7 +1,7 @@
 /**
  * Generate and Stop, and under them what is going on: the status line, the progress bars, Retry.
  */
-import { megabytes, timeLeft } from '../store/words';
+import { partOf, timeLeft } from '../store/words';
 import { useActions, usePageState } from './context';
 
 export function Shutter() {
@@ -85,7 +85,7 @@ function Detail() {
   const encoded = usePageState((state) => state.encoded);
   let text = '';
   if (weights === 'loading' && bytes) {
-    text = `${megabytes(bytes.loaded)} of ${megabytes(bytes.total)} MB${bytes.fromCache ? ', kept from last time' : ''}`;
+    text = `${partOf(bytes.loaded, bytes.total)}${bytes.fromCache ? ', kept from last time' : ''}`;
   } else if (progress) {
     const { step, steps, phase, decoded, millisecondsLeft } = progress;
     const what = decoded
