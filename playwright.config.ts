@@ -22,7 +22,8 @@ export default defineConfig({
   testDir: 'e2e',
   workers: 1,
   retries: 0,
-  timeout: 120_000,
+  // Generous: on a busy machine everything may take ten times as long, and that is not what is tested.
+  timeout: 400_000,
   expect: { timeout: 20_000 },
   forbidOnly: true,
   reporter: 'list',

@@ -45,11 +45,11 @@ export async function open(page: Page, query: Query = {}): Promise<void> {
 
 /** Weights are there and nothing runs. */
 export async function ready(page: Page): Promise<void> {
-  await expect(button(page, 'Generate')).toBeEnabled({ timeout: 60_000 });
+  await expect(button(page, 'Generate')).toBeEnabled({ timeout: 180_000 });
 }
 
 /** The clip that was under way is finished and shown. */
-export async function finished(page: Page, timeout = 90_000): Promise<void> {
+export async function finished(page: Page, timeout = 180_000): Promise<void> {
   await expect(statusLine(page)).toHaveText(/\d+ frames in /, { timeout });
   await expect(generatedVideo(page)).toBeVisible();
   await expect(button(page, 'Download')).toBeEnabled();
