@@ -1,5 +1,5 @@
 /**
- * `npm run bench`: milliseconds and GFLOP/s of one forward pass and one decode on every backend that this machine has
+ * `npm run bench` (or `npm run bench -- wasm`): milliseconds and GFLOP/s of one forward pass and one decode on every backend that this machine has
  * in Node: cpu, wasm (SIMD, one thread) and WebGPU (npm package `webgpu`, on the Vulkan driver that is found).
  * Backends that would take minutes get a smaller piece of work; the table says which. The middle of the repetitions counts.
  */
@@ -118,7 +118,9 @@ async function measure(backend: TestBackend, { config, reader }: BenchModel): Pr
 const model = await benchModel();
 console.log(`${model.name}, Node ${process.version}, one thread`);
 const rows: Row[] = [];
+const asked = process.argv.slice(2);
 for (const backend of TEST_BACKENDS) {
+  if (asked.length > 0 && !asked.includes(backend)) continue;
   if (await switchBackend(backend)) rows.push(...(await measure(backend, model)));
   else console.log(`${backend}: not on this machine`);
 }

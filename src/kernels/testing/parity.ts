@@ -3,14 +3,17 @@ import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect } from 'vitest';
 import { findVulkanDriver, gpuFailures, switchBackend, TEST_BACKENDS, type TestBackend } from './backends';
 
+/** ms. A software GPU compiles each shader variant for up to seconds, on a busy machine for many. */
+const PATIENCE = 180_000;
+
 /** A `describe` for each backend; WebGPU is reported as skipped where no Vulkan driver is found. */
 export function onEachBackend(title: string, body: (backend: TestBackend) => void): void {
   for (const backend of TEST_BACKENDS) {
     const missing = backend === 'webgpu' && findVulkanDriver() === undefined;
-    describe.skipIf(missing)(`${title} on ${backend}`, () => {
+    describe.skipIf(missing)(`${title} on ${backend}`, { timeout: PATIENCE }, () => {
       beforeAll(async () => {
         expect(await switchBackend(backend)).toBe(true);
-      });
+      }, PATIENCE);
       body(backend);
     });
   }

@@ -1,0 +1,99 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { BLOCK_MODES, type BlockMode, type ModelConfig } from '../config/model';
+import { switchBackend } from '../kernels/testing/backends';
+import { onEachBackend } from '../kernels/testing/parity';
+import { randomReader } from './initialization';
+import { readTransformer, runTransformer, type TokenSets, type TransformerParameters } from './transformer';
+
+const TOKENS = 24;
+
+function parametersWith(modes: readonly BlockMode[]): TransformerParameters {
+  const model: ModelConfig = {
+    transformer: { width: 16, heads: 4, latentTokens: 6, vocabulary: 10, positions: TOKENS, modes },
+    tokenizer: { codes: 10, codeWidth: 4, norm: 'none', decoder: [] },
+    grid: [2, 3, 4],
+    frameRate: 8,
+    sampling: {},
+  };
+  return readTransformer(model.transformer, randomReader(model, 11));
+}
+
+/** Context and target are every third and the other positions, in a mixed order. */
+const order = Int32Array.from({ length: TOKENS }, (_, i) => (i * 7) % TOKENS);
+const SETS: TokenSets = {
+  tokens: Int32Array.from({ length: TOKENS }, (_, i) => (i * 3) % 10),
+  context: order.slice(0, 8),
+  target: order.slice(8),
+};
+
+let parameters: TransformerParameters;
+const clear = (): void => tf.dispose(parameters as unknown as tf.TensorContainer);
+
+async function logitsOf(sets: TokenSets): Promise<Float32Array> {
+  const logits = runTransformer(parameters, sets);
+  const data = (await logits.data()) as Float32Array;
+  logits.dispose();
+  return data;
+}
+
+function largestDifference(a: Float32Array, b: Float32Array): number {
+  return a.reduce((d, x, i) => Math.max(d, Math.abs(x - (b[i] ?? Number.NaN))), 0);
+}
+
+onEachBackend('runTransformer', (backend) => {
+  beforeEach(() => {
+    parameters = parametersWith([...BLOCK_MODES, 'latent_enc', 'lt2l', 'latent_dec']);
+  });
+  afterEach(clear);
+
+  it('gives the logits of the cpu backend and leaves no tensor behind', async () => {
+    const before = tf.memory().numTensors;
+    const got = await logitsOf(SETS);
+    expect(tf.memory().numTensors).toBe(before);
+    clear();
+    await switchBackend('cpu');
+    parameters = parametersWith([...BLOCK_MODES, 'latent_enc', 'lt2l', 'latent_dec']);
+    const expected = await logitsOf(SETS);
+    await switchBackend(backend);
+    expect(got.length).toBe(16 * 10);
+    expect(largestDifference(got, expected)).toBeLessThan(2e-5);
+  });
+
+  it('runs with an empty context', async () => {
+    const got = await logitsOf({ tokens: SETS.tokens, context: new Int32Array(0), target: order });
+    expect(got.every(Number.isFinite)).toBe(true);
+  });
+
+  it('predicts each sample of a batch as if it were alone', async () => {
+    const twice = (a: Int32Array, b: Int32Array): Int32Array => Int32Array.of(...a, ...b);
+    const other: TokenSets = {
+      tokens: SETS.tokens.map((x) => (x + 1) % 10),
+      context: order.slice(16),
+      target: order.slice(0, 16),
+    };
+    const both = await logitsOf({
+      batch: 2,
+      tokens: twice(SETS.tokens, other.tokens),
+      context: twice(SETS.context, other.context),
+      target: twice(SETS.target, other.target),
+    });
+    expect(largestDifference(both.slice(0, 160), await logitsOf(SETS))).toBeLessThan(1e-5);
+    expect(largestDifference(both.slice(160), await logitsOf(other))).toBeLessThan(1e-5);
+  });
+
+  it('ignores what stands at the target positions', async () => {
+    const tokens = SETS.tokens.slice();
+    for (const position of SETS.target) tokens[position] = 9;
+    expect(await logitsOf({ ...SETS, tokens })).toEqual(await logitsOf(SETS));
+  });
+});
+
+it('says which set does not divide into samples', async () => {
+  await switchBackend('cpu');
+  parameters = parametersWith(['latent_enc']);
+  expect(() => runTransformer(parameters, { ...SETS, batch: 3, context: new Int32Array(4) })).toThrow(
+    /context does not divide into 3 samples/,
+  );
+  clear();
+});
