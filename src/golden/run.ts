@@ -32,15 +32,13 @@ function findFolder(): string | undefined {
 
 async function main(): Promise<number> {
   const report = new Report((line) => console.log(line), process.argv.includes('--verbose'));
-  const path = findFolder();
-  if (!path) {
-    report.skip('all fixtures', 'there is no folder of fixtures; name one with GOLDEN_DIR');
-  } else {
-    console.log(`Fixtures: ${path}`);
-    const folder = new GoldenFolder(path);
-    await checkFolder(folder, report);
-    report.prefix = '';
-    for (const name of folder.unread()) report.skip(name, 'no check reads this tensor');
+  try {
+    const path = findFolder();
+    console.log(`Fixtures: ${path ?? 'none'}`);
+    if (path) await checkFolder(new GoldenFolder(path), report);
+    else report.skip('all fixtures', 'there is no folder of fixtures; name one with GOLDEN_DIR');
+  } catch (error) {
+    await report.check('fixtures', () => Promise.reject(error));
   }
   console.log(report.summary());
   return report.failed > 0 ? 1 : 0;
@@ -74,6 +72,8 @@ async function checkFolder(folder: GoldenFolder, report: Report): Promise<void> 
     }
     console.log(`${report.prefix}done after ${((performance.now() - began) / 1000).toFixed(1)} s`);
   }
+  report.prefix = '';
+  for (const name of folder.unread()) report.skip(name, 'no check reads this tensor');
 }
 
 /** `--backend=cpu,wasm` leaves the others out. */
