@@ -56,7 +56,10 @@ async function checkFolder(folder: GoldenFolder, report: Report): Promise<void> 
   const open = checkpointCache(folder);
   for (const backend of TEST_BACKENDS) {
     report.prefix = `[${backend}] `;
-    if (!wanted(backend)) continue;
+    if (!wanted(backend)) {
+      report.skip('all models', 'left out by --backend');
+      continue;
+    }
     if (!(await activate(backend))) {
       report.skip('all models', 'this machine does not have the backend');
       continue;
