@@ -23,7 +23,9 @@ class Clips:
     def frames(self) -> int:
         return int(self.array.shape[1])
 
-    def read(self, index: int, start: int = 0, frames: int | None = None, flip: bool = False, back: bool = False) -> Tensor:
+    def read(
+        self, index: int, start: int = 0, frames: int | None = None, flip: bool = False, back: bool = False
+    ) -> Tensor:
         """One clip as float32 [3, T, H, W] in [-0.5, 0.5]."""
         stop = self.frames if frames is None else start + frames
         video = torch.from_numpy(np.array(self.array[index, start:stop])).permute(3, 0, 1, 2)

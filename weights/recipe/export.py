@@ -1,6 +1,7 @@
 """Exports trained checkpoints as a model for the page.
 
-`python -m recipe.export --tokenizer runs/tokenizer.pt --mebt runs/mebt.pt --clips runs/train.npy --name sky-64 --out sky-64`
+`python -m recipe.export --tokenizer runs/tokenizer.pt --mebt runs/mebt.pt --clips runs/train.npy --name sky-64
+--out sky-64`
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def main() -> None:
     total = sum(shard["bytes"] for shard in manifest["shards"])
     print(
         f"{args.name}: {manifest['parameters']:,} parameters, {total:,} bytes in {len(manifest['shards'])} shards, "
-        f"preview {fit:.1f} dB, sha256 {manifest['sha256'] if 'sha256' in manifest else ''}"
+        f"preview {fit:.1f} dB, sha256 {manifest['sha256']}"
     )
 
 

@@ -1,8 +1,8 @@
 """Writes a model as the page loads it: shards of raw little-endian bytes and a manifest.json (version 1).
 
-int8 tensors have one float32 scale per output channel (the last axis): w = q * scale. A tensor, its scales included, starts
-at a multiple of 4 and never crosses the end of a shard. `sha256` of the manifest is the hash of its own bytes with these
-64 digits replaced by zeros, so it covers shapes, offsets and, through the shards' hashes, every weight.
+int8 tensors have one float32 scale per output channel (the last axis): w = q * scale. A tensor, its scales included,
+starts at a multiple of 4 and never crosses the end of a shard. `sha256` of the manifest is the hash of its own bytes
+with these 64 digits replaced by zeros, so it covers shapes, offsets and, through the shards' hashes, every weight.
 """
 
 from __future__ import annotations
@@ -100,4 +100,4 @@ def write_model(
     digest = hashlib.sha256(text.encode()).hexdigest()
     text = text.replace(f'"sha256": "{"0" * 64}"', f'"sha256": "{digest}"')
     (folder / "manifest.json").write_text(text)
-    return manifest
+    return {**manifest, "sha256": digest}

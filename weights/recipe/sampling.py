@@ -1,7 +1,7 @@
 """Masked parallel decoding in PyTorch, to look at samples while training; the page has its own (src/sampling).
 
-The order of a run: `bootstrap` single random tokens, then `steps` steps whose share of masked tokens follows a cosine; the
-tokens that stay are the most confident ones under Gumbel noise of `choiceTemperature` x (1 - t).
+The order of a run: `bootstrap` single random tokens, then `steps` steps whose share of masked tokens follows a cosine;
+the tokens that stay are the most confident ones under Gumbel noise of `choiceTemperature` x (1 - t).
 """
 
 from __future__ import annotations

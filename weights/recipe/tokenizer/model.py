@@ -3,7 +3,7 @@
 Shapes are channels first, as PyTorch has them: B clips, C channels, T x H x W frames, rows, columns;
 T' x H' x W' is the token grid, D the width of a code, U the number of codes. Video is in [-0.5, 0.5].
 
-The layout is the family that the official tokenizer belongs to (FACTS of the paper: Eq. 1): replicate padding, stages of a
+The layout is the family that the official tokenizer belongs to (Eq. 1 of the paper): replicate padding, stages of a
 strided (transposed) convolution followed by residual blocks. Two choices differ and are plain in the configuration:
 channels are given stage by stage, and the norm is either `none` (no statistics: exact in time chunks and at every
 length, as a folded batch norm is; these nets are shallow enough to train without) or `group`.
@@ -251,14 +251,14 @@ class Tokenizer(nn.Module):
 def on_sphere(x: Tensor, axis: int) -> Tensor:
     """Scales vectors along `axis` to length sqrt(D), where all codes lie.
 
-    With codes of one length the nearest code does not depend on the embedding's length, so nobody who reads the exported
-    encoder needs to know of this; training is steadier, and more codes come into use.
+    With codes of one length the nearest code does not depend on the embedding's length, so nobody who reads the
+    exported encoder needs to know of this; training is steadier, and more codes come into use.
     """
     return F.normalize(x, dim=axis) * x.shape[axis] ** 0.5
 
 
 class Codebook(nn.Module):
-    """U codes of width D and length sqrt(D), moved by an exponential moving average of what they stand for; dead ones restart.
+    """U codes of width D and length sqrt(D), moved by an exponential average of what they stand for; dead ones restart.
 
     A code whose running count falls below `restart_below` is put onto a random embedding of the batch.
     """
