@@ -1,0 +1,130 @@
+"""What the page relies on in an exported model: quantization, places, hashes, names."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from recipe import manifest as manifest_module
+from recipe.fixtures.models import random_mebt
+from recipe.manifest import Array, choose_dtype, quantize_int8, write_model
+from recipe.mebt.model import MebtConfig
+from recipe.names import tokenizer_json, tokenizer_tensors, transformer_json, transformer_tensors
+from recipe.tokenizer.model import DecoderStage, EncoderStage, Stage, Tokenizer, TokenizerConfig
+
+TOKENIZER = TokenizerConfig(
+    codes=9, code_width=4, decoder=(Stage(8, (2, 2, 2), 2),), encoder=(Stage(8, (2, 2, 2), 1),), encoder_input=4
+)
+MEBT = MebtConfig(vocabulary=9, grid=(2, 2, 3), width=12, heads=2, latent_tokens=3, modes=("latent_enc", "latent_dec"))
+
+
+def exported() -> tuple[dict[str, Any], dict[str, Array]]:
+    tokenizer, mebt = Tokenizer(TOKENIZER).requires_grad_(False), random_mebt(MEBT, 1)
+    model = {"transformer": transformer_json(mebt), "tokenizer": tokenizer_json(TOKENIZER, True), "grid": [2, 2, 3]}
+    return model, transformer_tensors(mebt) | tokenizer_tensors(tokenizer, True)
+
+
+def read_back(folder: Path, manifest: dict[str, Any]) -> dict[str, Array]:
+    """Tensors as the page's loader reads them, from the manifest and the shards alone."""
+    shards = [(folder / shard["file"]).read_bytes() for shard in manifest["shards"]]
+    found = {}
+    for tensor in manifest["tensors"]:
+        shape, size = tensor["shape"], int(np.prod(tensor["shape"]))
+        values = np.frombuffer(shards[tensor["shard"]], tensor["dtype"], size, tensor["offset"]).reshape(shape)
+        if tensor["dtype"] == "int8":
+            place = tensor["scale"]
+            scale = np.frombuffer(shards[place["shard"]], np.float32, shape[-1], place["offset"])
+            values = values.astype(np.float32) * scale
+        found[tensor["name"]] = values.astype(np.float32)
+    return found
+
+
+def test_int8_errs_by_half_a_step_of_its_channel() -> None:
+    weight = np.random.default_rng(0).normal(size=(3, 5, 7)).astype(np.float32) * np.logspace(
+        -3, 3, 7, dtype=np.float32
+    )
+    weight[..., 2] = 0
+    quantized, scale = quantize_int8(weight)
+    assert quantized.dtype == np.int8
+    assert scale.shape == (7,)
+    error = np.abs(quantized * scale - weight).max((0, 1))
+    assert (error <= scale / 2 * 1.0001).all()
+    assert np.abs(quantized).max((0, 1)).tolist() == [127, 127, 0, 127, 127, 127, 127]
+
+
+def test_codebook_norms_and_biases_stay_float32() -> None:
+    matrix, vector = np.zeros((2, 3)), np.zeros(3)
+    assert choose_dtype("tokenizer.codebook", matrix, "int8") == "float32"
+    assert choose_dtype("preview.weight", matrix, "int8") == "float32"
+    assert choose_dtype("transformer.finalNorm.scale", vector, "int8") == "float32"
+    assert choose_dtype("transformer.head.weight", matrix, "int8") == "int8"
+
+
+@pytest.mark.parametrize(("matrices", "limit"), [("float32", 0.0), ("float16", 1e-3), ("int8", 0.0)])
+def test_a_model_reads_back(tmp_path: Path, matrices: str, limit: float) -> None:
+    model, tensors = exported()
+    found = read_back(tmp_path, write_model(tmp_path, "tiny", model, tensors, matrices))
+    assert list(found) == list(tensors)
+    for name, value in tensors.items():
+        bound = limit * np.abs(value).max()
+        if choose_dtype(name, value, matrices) == "int8":
+            bound = np.abs(value).reshape(-1, value.shape[-1]).max(0) / 127 / 2 * 1.0001
+        assert (np.abs(found[name] - value) <= bound).all(), name
+
+
+def test_hash_is_that_of_the_file_with_its_digits_zeroed(tmp_path: Path) -> None:
+    returned = write_model(tmp_path, "tiny", *exported())
+    text = (tmp_path / "manifest.json").read_text()
+    manifest = json.loads(text)
+    assert manifest == returned
+    zeroed = text.replace(manifest["sha256"], "0" * 64)
+    assert hashlib.sha256(zeroed.encode()).hexdigest() == manifest["sha256"] != "0" * 64
+
+
+def test_shards_hold_every_tensor_whole_and_tell_their_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(manifest_module, "SHARD_BYTES", 4000)
+    manifest = write_model(tmp_path, "tiny", *exported())
+    assert len(manifest["shards"]) > 3
+    assert sorted(p.name for p in tmp_path.glob("*.bin")) == sorted(s["file"] for s in manifest["shards"])
+    for shard in manifest["shards"]:
+        data = (tmp_path / shard["file"]).read_bytes()
+        assert (len(data), hashlib.sha256(data).hexdigest()) == (shard["bytes"], shard["sha256"])
+    used: dict[int, list[tuple[int, int]]] = {}
+    for tensor in manifest["tensors"]:
+        size = int(np.prod(tensor["shape"])) * np.dtype(tensor["dtype"]).itemsize
+        places = [(tensor, size)] + ([(tensor["scale"], 4 * tensor["shape"][-1])] if "scale" in tensor else [])
+        for place, length in places:
+            used.setdefault(place["shard"], []).append((place["offset"], place["offset"] + length))
+    for shard, ranges in used.items():
+        ranges.sort()
+        assert all(start % 4 == 0 for start, _ in ranges)
+        assert all(a[1] <= b[0] for a, b in pairwise(ranges))
+        assert ranges[-1][1] <= manifest["shards"][shard]["bytes"]
+
+
+def test_writing_again_leaves_no_old_shards(tmp_path: Path) -> None:
+    model, tensors = exported()
+    write_model(tmp_path, "tiny", model, tensors)
+    again = write_model(tmp_path, "tiny", model, {"transformer.head.weight": tensors["transformer.head.weight"]})
+    assert [p.name for p in tmp_path.glob("*.bin")] == [s["file"] for s in again["shards"]]
+
+
+def test_layouts_are_channels_last() -> None:
+    tokenizer, mebt = Tokenizer(TOKENIZER).requires_grad_(False), random_mebt(MEBT, 1)
+    transformer, convolutions = transformer_tensors(mebt), tokenizer_tensors(tokenizer, True)
+    assert transformer["transformer.blocks.0.expand.weight"].shape == (12, 48)
+    assert transformer["transformer.head.weight"].shape == (12, 9)
+    up = convolutions["tokenizer.decoder.stages.0.up.weight"]  # [kt, kh, kw, in, out]
+    down = convolutions["tokenizer.encoder.stages.0.down.weight"]
+    assert (up.shape, down.shape) == ((4, 4, 4, 8, 8), (4, 4, 4, 4, 8))
+    decoder, encoder = tokenizer.decoder_stages[0], tokenizer.encoder_stages[0]
+    assert isinstance(decoder, DecoderStage)
+    assert isinstance(encoder, EncoderStage)
+    assert up[1, 2, 3, 5, 6] == float(decoder.up.kernel_weight()[5, 6, 1, 2, 3])
+    assert down[1, 2, 3, 2, 6] == float(encoder.down.kernel_weight()[6, 2, 1, 2, 3])

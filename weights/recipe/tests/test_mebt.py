@@ -1,0 +1,90 @@
+"""The transformer: which stream reads which, and what an empty context means."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from recipe.fixtures.models import random_mebt
+from recipe.mebt.model import MODES, Block, Mebt, MebtConfig, mebt_modes
+from recipe.mebt.train import split_positions
+
+torch.set_num_threads(1)
+CONFIG = MebtConfig(vocabulary=11, grid=(2, 3, 4), width=12, heads=2, latent_tokens=3, modes=mebt_modes(1, 1))
+
+
+def inputs(batch: int = 2, masked: int = 10) -> tuple[Tensor, Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    tokens = torch.randint(CONFIG.vocabulary, (batch, CONFIG.positions), generator=generator)
+    return tokens, *split_positions(batch, CONFIG.positions, masked, generator)
+
+
+@pytest.fixture(scope="module")
+def model() -> Mebt:
+    return random_mebt(CONFIG, 3)
+
+
+def test_modes_are_the_papers_order() -> None:
+    assert mebt_modes(2, 1) == (
+        "latent_enc", "latent_self", "latent_enc", "latent_self", "latent_enc", "latent_dec", "lt2l", "latent_dec",
+    )  # fmt: skip
+
+
+def test_config_survives_json() -> None:
+    assert MebtConfig.from_json(CONFIG.to_json()) == CONFIG
+
+
+def test_logits_follow_the_order_of_the_targets(model: Mebt) -> None:
+    tokens, context, target = inputs()
+    logits = model(tokens, context, target)
+    assert logits.shape == (2, 10, 11)
+    turned = model(tokens, context.flip(1), target.flip(1)).flip(1)
+    torch.testing.assert_close(turned, logits, rtol=0, atol=1e-5)
+
+
+def test_tokens_at_targets_are_never_read(model: Mebt) -> None:
+    tokens, context, target = inputs()
+    changed = tokens.scatter(1, target, (tokens.gather(1, target) + 1) % CONFIG.vocabulary)
+    torch.testing.assert_close(model(changed, context, target), model(tokens, context, target), rtol=0, atol=0)
+    seen = tokens.scatter(1, context, (tokens.gather(1, context) + 1) % CONFIG.vocabulary)
+    assert float((model(seen, context, target) - model(tokens, context, target)).abs().max()) > 0.1
+
+
+def test_samples_of_a_batch_do_not_mix(model: Mebt) -> None:
+    tokens, context, target = inputs()
+    both = model(tokens, context, target)
+    alone = model(tokens[1:], context[1:], target[1:])
+    torch.testing.assert_close(both[1:], alone, rtol=0, atol=1e-5)
+
+
+def test_empty_context_gives_zero_attention_then_the_projection_bias() -> None:
+    block = random_mebt(replace(CONFIG, modes=("latent_enc", "latent_dec")), 5).blocks[0]
+    assert isinstance(block, Block)
+    s, nothing = torch.randn(2, 3, 12), torch.zeros(2, 0, 12)
+    z = block.norm1(s) + block.projection.bias
+    expected = z + block.contract(torch.nn.functional.gelu(block.expand(block.norm2(z))))
+    torch.testing.assert_close(block.update(s, nothing), expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_mode_changes_its_streams_only(mode: str) -> None:
+    block = Block(12, 2, mode)
+    before = (torch.randn(2, 3, 12), torch.randn(2, 5, 12), torch.randn(2, 4, 12))
+    changed = [not torch.equal(a, b) for a, b in zip(before, block(*before), strict=True)]
+    written = {"latent_dec": [False, False, True], "maskgit": [False, True, True]}
+    assert changed == written.get(mode, [True, False, False])
+
+
+def test_residual_is_the_normalised_query() -> None:
+    block = Block(12, 2, "latent_self")
+    s = torch.randn(2, 3, 12)
+    torch.testing.assert_close(block.update(s, s), block.update(s * 7, s * 7), rtol=1e-3, atol=1e-3)
+
+
+def test_split_is_a_partition() -> None:
+    _, context, target = inputs(masked=7)
+    assert context.shape[1] == 17
+    assert torch.equal(torch.cat([context, target], 1).sort(1).values, torch.arange(24).expand(2, 24))

@@ -1,0 +1,92 @@
+"""Sampling: every token is decided, and by the model."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from recipe.fixtures import runs
+from recipe.fixtures.models import random_mebt
+from recipe.fixtures.runs import Filter, Recorder, draft_and_revise, maskgit, probabilities
+from recipe.fixtures.schedules import SCHEDULES, masked_count, progress
+from recipe.mebt.model import Mebt, MebtConfig, mebt_modes
+from recipe.sampling import sample_tokens
+
+torch.set_num_threads(1)
+CONFIG = MebtConfig(vocabulary=7, grid=(3, 2, 4), width=12, heads=2, latent_tokens=3, modes=mebt_modes(1, 1))
+
+
+class Follower(Mebt):
+    """Predicts for each position the code that is its number modulo the vocabulary, and counts its passes."""
+
+    def __init__(self) -> None:
+        super().__init__(CONFIG)
+        self.passes: list[tuple[int, int]] = []
+
+    def forward(self, tokens: Tensor, context: Tensor, target: Tensor) -> Tensor:
+        positions = torch.cat([context, target], 1)
+        assert all(len(set(row)) == len(row) for row in positions.tolist())
+        self.passes.append((context.shape[1], target.shape[1]))
+        known = tokens.gather(1, context)
+        assert torch.equal(known, context % CONFIG.vocabulary)
+        return torch.nn.functional.one_hot(target % CONFIG.vocabulary, CONFIG.vocabulary).float() * 50
+
+
+@pytest.mark.parametrize("options", [{}, {"bootstrap": 5}, {"revise": 2}, {"top_k": 3, "bootstrap": 2, "revise": 1}])
+def test_every_token_is_decided(options: dict[str, int]) -> None:
+    model = Follower()
+    ids = sample_tokens(model, 2, 3, 6, 4.0, **options)
+    assert torch.equal(ids.flatten(1), torch.arange(24).expand(2, 24) % CONFIG.vocabulary)
+    contexts = [context for context, _ in model.passes][: len(model.passes) - 2 * options.get("revise", 0)]
+    assert contexts == sorted(contexts)
+    assert contexts[0] == 0
+
+
+def test_fewer_latent_frames_than_trained() -> None:
+    assert sample_tokens(Follower(), 1, 2, 4, 1.0).shape == (1, 2, 2, 4)
+
+
+def test_a_seed_gives_one_sample() -> None:
+    model = random_mebt(CONFIG, 1)
+    first, again, other = (sample_tokens(model, 2, 3, 4, 2.0, seed=seed) for seed in (3, 3, 4))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_samples_follow_the_probabilities() -> None:
+    logits = torch.tensor([0.0, 1.0, 2.0]).expand(20_000, 3)
+    likely, _ = probabilities(logits, Filter())
+    noise = torch.empty_like(likely).exponential_(generator=torch.Generator().manual_seed(0))
+    share = (likely / noise).argmax(-1).bincount(minlength=3) / len(logits)
+    torch.testing.assert_close(share, likely[0], rtol=0, atol=0.015)
+
+
+def test_top_k_and_top_p_cut() -> None:
+    logits = torch.tensor([[3.0, 2.0, 1.0, 0.0]])
+    assert int((probabilities(logits, Filter(top_k=2))[0] > 0).sum()) == 2
+    whole = logits.softmax(-1)[0]
+    assert whole[0] < 0.8 < whole[0] + whole[1]
+    kept = probabilities(logits, Filter(top_p=0.8))[0][0]
+    torch.testing.assert_close(kept, torch.tensor([whole[0], whole[1], 0, 0]) / (whole[0] + whole[1]))
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_schedules_fall_to_nothing(schedule: str) -> None:
+    counts = [masked_count(schedule, t, 1000) for t in progress(16)]
+    assert counts == sorted(counts, reverse=True)
+    assert counts[0] > counts[8] > counts[-1]
+    assert counts[-1] == 0
+
+
+def test_recorded_runs_decide_every_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "NARROWEST", dict.fromkeys(runs.NARROWEST, 0.0))
+    model = Follower()
+    recorder = Recorder(model, torch.zeros(1, 24, dtype=torch.int64), 5)
+    final = maskgit(recorder, Filter(), 4, 2.0, "cosine")
+    assert torch.equal(final["final_tokens"], torch.arange(24)[None] % 7)
+    assert final["final_context"].sort(1).values.tolist() == [list(range(24))]
+    recorder = Recorder(model, torch.zeros(2, 24, dtype=torch.int64), 5)
+    assert draft_and_revise(recorder, Filter(), 4, Filter(0.7), 3, 2)["randperm"].shape == (6, 24)
+    assert len(recorder.steps) == 4 + 2 * 3
+    assert torch.equal(recorder.tokens, torch.arange(24).expand(2, 24) % 7)
