@@ -1,8 +1,8 @@
 """MeBT: a bidirectional transformer over video tokens whose attention always goes through latent tokens.
 
-Implemented from Yoo et al., CVPR 2023 (arXiv 2303.11251). Letters: B clips, N tokens of a grid, NC context and NT target
-tokens, L latent tokens, C width, V codes. Three streams pass through the blocks: latent tokens S [B, L, C], context tokens
-X [B, NC, C], target tokens Y [B, NT, C]. A block's mode says who asks (Q) and who answers (K):
+Implemented from Yoo et al., CVPR 2023 (arXiv 2303.11251). Letters: B clips, N tokens of a grid, NC context and NT
+target tokens, L latent tokens, C width, V codes. Three streams pass through the blocks: latent tokens S [B, L, C],
+context tokens X [B, NC, C], target tokens Y [B, NT, C]. A block's mode says who asks (Q) and who answers (K):
 
     latent_self: Q=S, K=S    latent_enc: Q=S, K=X    latent_dec: Q=Y, K=S    lt2l: Q=S, K=[S;Y]    maskgit: Q=K=[X;Y]
 """
@@ -127,7 +127,7 @@ class Mebt(nn.Module):
         known = self.token_embedding(tokens.gather(1, context))
         x = known + self.position_embedding[context]
         y = self.mask_embedding + self.position_embedding[target]
-        s = self.latent_tokens.expand(tokens.shape[0], -1, -1)
+        s = self.latent_tokens.expand(tokens.shape[0], -1, -1).contiguous()
         for block in self.blocks:
             s, x, y = block(s, x, y)
         return self.head(self.final_norm(y))

@@ -1,7 +1,7 @@
 """Turns rendered clips into token grids once, so that the transformer's training never runs the tokenizer.
 
-`python -m recipe.mebt.tokens --tokenizer runs/tokenizer.pt --clips runs/train.npy --out runs/train-tokens.npy`
-writes int16 [N * 4, T', H', W']: every clip as it is, mirrored, backwards, and both.
+`python -m recipe.mebt.tokens --tokenizer runs/tokenizer.pt --clips runs/train.npy --out runs/tokens-flip.npy --flip`
+writes int16 [N, T', H', W']. A clip mirrored (--flip) or backwards (--back) is new data: one file for each.
 """
 
 from __future__ import annotations
@@ -19,22 +19,23 @@ from ..tokenizer.load import load_tokenizer
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tokenizer", type=Path, required=True)
-    parser.add_argument("--clips", type=Path, nargs="+", required=True)
+    parser.add_argument("--clips", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--plain", action="store_true", help="only the clips as they are (held-out data)")
+    parser.add_argument("--flip", action="store_true", help="mirror the clips left to right")
+    parser.add_argument("--back", action="store_true", help="play the clips backwards")
+    parser.add_argument("--batch", type=int, default=4)
     args = parser.parse_args()
-    model = load_tokenizer(args.tokenizer)
+    model, clips = load_tokenizer(args.tokenizer), Clips(args.clips)
     grids: list[np.ndarray] = []
-    for path in args.clips:
-        clips = Clips(path)
-        for index in range(len(clips)):
-            for flip, back in [(False, False)] if args.plain else [(f, b) for f in (False, True) for b in (False, True)]:
-                video = clips.read(index, flip=flip, back=back).unsqueeze(0)
-                with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-                    grids.append(model.tokens(video)[0].to(torch.int16).numpy())
-            if index % 100 == 0:
-                print(f"{path.name}: {index}/{len(clips)}", flush=True)
-    np.save(args.out, np.stack(grids))
+    for start in range(0, len(clips), args.batch):
+        indices = range(start, min(start + args.batch, len(clips)))
+        videos = torch.stack([clips.read(i, flip=args.flip, back=args.back) for i in indices])
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            ids = model.tokens(videos.contiguous(memory_format=torch.channels_last_3d))
+        grids.append(ids.to(torch.int16).numpy())
+        if start % 100 == 0:
+            print(f"{start}/{len(clips)}", flush=True)
+    np.save(args.out, np.concatenate(grids))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """Trains MeBT on token grids (recipe.mebt.tokens). Resumable: run it again with the same --out and it goes on.
 
 One share of masked tokens a batch, uniform in (0, 1]; every masked token is a target; AdamW and Muon; the weights that
-are sampled from are a moving average. Held-out likelihood is logged at fixed shares of masked tokens.
+are sampled from are a moving average. Lengths are mixed: short clips, which are cheap, at first, the whole grid more
+and more (the paper's curriculum), so that every length can be sampled. Held-out likelihood is logged at fixed shares of
+masked tokens.
 """
 
 from __future__ import annotations
@@ -15,15 +17,28 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..optim import Average, Clock, Optimizer, append_log, learning_rate_scale, save_checkpoint
-from .model import Mebt, MebtConfig
+from .model import Block, Mebt, MebtConfig
 
 MASKED_SHARES = (0.125, 0.5, 0.875, 1.0)
 
 
-def load_grids(path: Path) -> Tensor:
-    """int64 [N, positions]."""
-    grids = torch.from_numpy(np.load(path).astype(np.int64))
-    return grids.flatten(1)
+def load_grids(paths: list[Path]) -> Tensor:
+    """int64 [N, T', H', W'] of all files."""
+    return torch.from_numpy(np.concatenate([np.load(path).astype(np.int64) for path in paths]))
+
+
+def draw_length(longest: int, progress: float, random: np.random.Generator) -> int:
+    """Latent frames of the next batch: the whole grid with a chance that grows from 25% to 75%, else a shorter clip."""
+    if random.random() < 0.25 + 0.5 * min(1.0, progress / 0.6):
+        return longest
+    return int(random.integers(1, longest // 2)) * 2
+
+
+def draw_batch(grids: Tensor, size: int, length: int, random: np.random.Generator) -> Tensor:
+    """Random windows of `length` latent frames, [size, length * H' * W']."""
+    starts = random.integers(grids.shape[1] - length + 1, size=size)
+    picks = random.integers(len(grids), size=size)
+    return torch.stack([grids[p, s : s + length].flatten() for p, s in zip(picks, starts, strict=True)])
 
 
 def split_positions(batch: int, positions: int, masked: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -57,7 +72,7 @@ def held_out(model: Mebt, grids: Tensor) -> dict[str, float]:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--train", type=Path, required=True)
+    parser.add_argument("--train", type=Path, required=True, nargs="+", help="token grids, one file or more")
     parser.add_argument("--validation", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=65.0)
@@ -65,14 +80,15 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--save-every", type=int, default=100)
-    parser.add_argument("--compile", action="store_true", help="torch.compile: about twice as fast on a CPU")
+    parser.add_argument("--compile", action="store_true", help="torch.compile the blocks: about twice as fast on a CPU")
     return parser.parse_args()
 
 
 def masked_count(positions: int, random: np.random.Generator) -> int:
-    """Uniform in (0, N]; never exactly half, where torch.compile would take context and target for one size."""
-    masked = int(random.integers(2, positions + 1))
-    return masked + 1 if 2 * masked == positions else masked
+    """Uniform in (0, N], all of it with a chance of 2%: the first step of every sample asks for just that."""
+    if random.random() < 0.02:
+        return positions
+    return int(random.integers(2, positions - 1))
 
 
 def main() -> None:
@@ -92,8 +108,12 @@ def main() -> None:
         optimizer.load_state_dict(state["optimizer"])
         average.shadow, step = state["average"], state["step"]
         clock = Clock(args.minutes, state["used"])
-    grids, validation = load_grids(args.train), load_grids(args.validation)
-    forward: nn.Module = torch.compile(model, dynamic=True) if args.compile else model  # type: ignore[assignment]
+    grids, validation = load_grids(args.train), load_grids([args.validation]).flatten(1)
+    if args.compile:
+        torch._dynamo.config.recompile_limit = 64
+        for block in model.blocks:
+            assert isinstance(block, Block)
+            block.update = torch.compile(block.update, dynamic=True)  # type: ignore[method-assign]
 
     def save() -> None:
         save_checkpoint(
@@ -110,9 +130,13 @@ def main() -> None:
     while clock.progress < 1:
         random = np.random.default_rng((args.seed, step))
         generator = torch.Generator().manual_seed(int(random.integers(2**31)))
-        tokens = grids[torch.from_numpy(random.integers(len(grids), size=args.batch))]
-        context, target = split_positions(*tokens.shape, masked_count(tokens.shape[1], random), generator)
-        loss = loss_of(forward, tokens, context, target)
+        length = draw_length(grids.shape[1], clock.progress, random)
+        size = round(args.batch * (grids.shape[1] / length) ** 0.5)  # latent tokens cost the same at any length
+        tokens = draw_batch(grids, size, length, random)
+        context, target = split_positions(
+            len(tokens), tokens.shape[1], masked_count(tokens.shape[1], random), generator
+        )
+        loss = loss_of(model, tokens, context, target)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step(learning_rate_scale(step, clock.progress, 40))
