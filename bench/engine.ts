@@ -39,11 +39,6 @@ interface Effort {
 }
 
 const FULL: Effort = { repetitions: 5, grid: (full) => full, tokens: 1 };
-const SMALL: Effort = {
-  repetitions: 1,
-  grid: ([, h, w]) => [1, Math.min(h, 8), Math.min(w, 8)],
-  tokens: 1 / 4,
-};
 const TINY: Effort = {
   repetitions: 1,
   grid: ([, h, w]) => [1, Math.min(h, 4), Math.min(w, 4)],
@@ -53,7 +48,7 @@ const TINY: Effort = {
 function effortOf(backend: TestBackend): Effort {
   if (backend === 'wasm') return FULL;
   if (backend === 'cpu') return TINY;
-  return /swiftshader|llvmpipe/i.test(adapterInUse() ?? '') ? SMALL : FULL;
+  return /swiftshader|llvmpipe/i.test(adapterInUse() ?? '') ? TINY : FULL;
 }
 
 /** The middle of the times of `repetitions` runs, after one that is not counted. */
