@@ -9,6 +9,7 @@ context tokens X [B, NC, C], target tokens Y [B, NT, C]. A block's mode says who
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -24,10 +25,13 @@ def mebt_modes(encode: int, decode: int) -> tuple[str, ...]:
     return (*("latent_enc", "latent_self") * encode, "latent_enc", *("latent_dec", "lt2l") * decode, "latent_dec")
 
 
+Grid = tuple[int, int, int]
+
+
 @dataclass(frozen=True)
 class MebtConfig:
     vocabulary: int = 1024
-    grid: tuple[int, int, int] = (8, 16, 16)
+    grid: Grid = (8, 16, 16)
     width: int = 256
     heads: int = 8
     latent_tokens: int = 128
@@ -45,18 +49,33 @@ class MebtConfig:
         return MebtConfig(**{**data, "grid": tuple(data["grid"]), "modes": tuple(data["modes"])})
 
 
-def grid_embedding(grid: tuple[int, int, int], width: int) -> Tensor:
-    """Start of the learned position embedding [N, C]: sines of each axis, so that neighbours begin alike."""
+def grid_embedding(grid: Grid, width: int, cells: Grid | None = None) -> Tensor:
+    """Where training starts from: sines of each axis, so that neighbours begin alike. [cells, C], by default one a token.
+
+    With `cells` the grid is cut into that many blocks along each axis, and every row is the embedding of a block's centre.
+    """
     per_axis = width // 6 * 2
-    axes = torch.meshgrid(*(torch.arange(n, dtype=torch.float32) for n in grid), indexing="ij")
+    cells = cells or grid
+    centres = [(torch.arange(n) + 0.5) * (size / n) - 0.5 for n, size in zip(cells, grid, strict=True)]
     parts = []
-    for position in axes:
+    for position in torch.meshgrid(*centres, indexing="ij"):
         frequency = torch.pi * 0.5 ** torch.linspace(0.5, 5.5, per_axis // 2)
         angle = position.flatten().unsqueeze(1) * frequency
         parts += [angle.sin(), angle.cos()]
     table = torch.cat(parts, 1)
     rest = torch.zeros(table.shape[0], width - table.shape[1])
-    return torch.cat([table, rest], 1) * 0.7
+    return torch.cat([table, rest], 1)
+
+
+def latent_cells(grid: Grid, count: int) -> Grid:
+    """Blocks of the grid, `count` in all: the longest axis (in tokens a block) is halved until there are enough."""
+    cells = [1, 1, 1]
+    while math.prod(cells) * 2 <= count:
+        axis = max(range(3), key=lambda i: (grid[i] / cells[i], i))
+        cells[axis] *= 2
+    if math.prod(cells) != count:
+        raise ValueError(f"latent tokens start as blocks of the grid: their number must be a power of two, got {count}")
+    return cells[0], cells[1], cells[2]
 
 
 class Block(nn.Module):
@@ -104,23 +123,34 @@ class Mebt(nn.Module):
         self.token_embedding = nn.Embedding(config.vocabulary, width)
         self.position_embedding = nn.Parameter(grid_embedding(config.grid, width))
         self.mask_embedding = nn.Parameter(torch.zeros(width))
-        self.latent_tokens = nn.Parameter(torch.randn(config.latent_tokens, width))
+        self.latent_tokens = nn.Parameter(
+            grid_embedding(config.grid, width, latent_cells(config.grid, config.latent_tokens))
+        )
         self.blocks = nn.ModuleList(Block(width, config.heads, mode) for mode in config.modes)
         self.final_norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, config.vocabulary, bias=False)
         self._initialise()
 
     def _initialise(self) -> None:
+        """Attention starts out local: a latent token begins as a place of the grid, and keys as the queries' own map.
+
+        Then q.k is large where positions are close, so what is near passes through the latent tokens from the first step
+        on, instead of after a long plateau; heads differ in how sharply they look.
+        """
+        width, heads = self.config.width, self.config.heads
         nn.init.normal_(self.token_embedding.weight, std=0.7)
         nn.init.normal_(self.head.weight, std=0.02)
+        sharpness = torch.linspace(0.6, 1.8, heads).repeat_interleave(width // heads).unsqueeze(1)
         for block in self.blocks:
             assert isinstance(block, Block)
-            for linear in (block.query, block.key, block.value, block.expand):
-                nn.init.normal_(linear.weight, std=self.config.width**-0.5)
+            for linear in (block.query, block.key, block.value, block.expand, block.projection, block.contract):
+                nn.init.normal_(linear.weight, std=linear.in_features**-0.5)
                 nn.init.zeros_(linear.bias)
-            for linear in (block.projection, block.contract):
-                nn.init.normal_(linear.weight, std=0.2 * linear.in_features**-0.5)
-                nn.init.zeros_(linear.bias)
+            with torch.no_grad():
+                block.query.weight.mul_(sharpness)
+                block.key.weight.copy_(block.query.weight)
+                block.projection.weight.mul_(0.5)
+                block.contract.weight.mul_(0.2)
 
     def forward(self, tokens: Tensor, context: Tensor, target: Tensor) -> Tensor:
         """tokens [B, N], positions of context [B, NC] and target [B, NT] -> logits [B, NT, V]."""

@@ -1,6 +1,6 @@
 """Trains MeBT on token grids (recipe.mebt.tokens). Resumable: run it again with the same --out and it goes on.
 
-One share of masked tokens a batch, uniform in (0, 1]; every masked token is a target; AdamW and Muon; the weights that
+One share of masked tokens a batch, as often as sampling meets it; every masked token is a target; AdamW and Muon; the weights that
 are sampled from are a moving average. Lengths are mixed: short clips, which are cheap, at first, the whole grid more
 and more (the paper's curriculum), so that every length can be sampled. Held-out likelihood is logged at fixed shares of
 masked tokens.
@@ -85,10 +85,10 @@ def parse() -> argparse.Namespace:
 
 
 def masked_count(positions: int, random: np.random.Generator) -> int:
-    """Uniform in (0, N], all of it with a chance of 2%: the first step of every sample asks for just that."""
-    if random.random() < 0.02:
+    """cos(pi/2 * u) of the grid, u uniform: how often sampling meets each share. All of it, its first step, more often."""
+    if random.random() < 0.04:
         return positions
-    return int(random.integers(2, positions - 1))
+    return min(max(2, int(np.ceil(np.cos(np.pi / 2 * random.random()) * positions))), positions - 2)
 
 
 def main() -> None:
