@@ -132,10 +132,11 @@ class Mebt(nn.Module):
         self._initialise()
 
     def _initialise(self) -> None:
-        """Attention starts out local: a latent token begins as a place of the grid, and keys as the queries' own map.
+        """Attention starts out local and copies: what is near passes through the latent tokens from the first step on.
 
-        Then q.k is large where positions are close, so what is near passes through the latent tokens from the first step
-        on, instead of after a long plateau; heads differ in how sharply they look.
+        A latent token begins as a place of the grid and keys as the queries' own map, so q.k is large where positions
+        are close (heads differ in how sharply they look); values and projections begin as the identity. Without this
+        the training sits on a plateau, context unused, for hundreds of steps.
         """
         width, heads = self.config.width, self.config.heads
         nn.init.normal_(self.token_embedding.weight, std=0.7)
@@ -149,8 +150,24 @@ class Mebt(nn.Module):
             with torch.no_grad():
                 block.query.weight.mul_(sharpness)
                 block.key.weight.copy_(block.query.weight)
-                block.projection.weight.mul_(0.5)
-                block.contract.weight.mul_(0.2)
+                block.value.weight.mul_(0.1).add_(torch.eye(width))
+                block.projection.weight.mul_(0.1).add_(0.5 * torch.eye(width))
+                block.contract.weight.mul_(0.05)
+
+    @torch.no_grad()
+    def start_from_codebook(self, codes: Tensor) -> None:
+        """Starts embeddings and head from the codebook [V, D]: codes that look alike begin alike, on both ends.
+
+        Whitened codes go through one random rotation into the width; the head is its transpose, so a copied embedding
+        already predicts its own code.
+        """
+        centred = codes - codes.mean(0)
+        _, singular, axes = torch.linalg.svd(centred, full_matrices=False)
+        white = centred @ axes.t() / singular * codes.shape[0] ** 0.5  # [V, D], unit variance along every axis
+        rotation = torch.linalg.qr(torch.randn(self.config.width, codes.shape[1])).Q  # [C, D]
+        embedding = white @ rotation.t() * (self.config.width / codes.shape[1]) ** 0.5  # root mean square 1
+        self.token_embedding.weight.mul_(0.2).add_(embedding)
+        self.head.weight.add_(embedding * 0.02)
 
     def forward(self, tokens: Tensor, context: Tensor, target: Tensor) -> Tensor:
         """tokens [B, N], positions of context [B, NC] and target [B, NT] -> logits [B, NT, V]."""

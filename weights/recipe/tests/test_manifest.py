@@ -21,7 +21,7 @@ from recipe.tokenizer.model import DecoderStage, EncoderStage, Stage, Tokenizer,
 TOKENIZER = TokenizerConfig(
     codes=9, code_width=4, decoder=(Stage(8, (2, 2, 2), 2),), encoder=(Stage(8, (2, 2, 2), 1),), encoder_input=4
 )
-MEBT = MebtConfig(vocabulary=9, grid=(2, 2, 3), width=12, heads=2, latent_tokens=3, modes=("latent_enc", "latent_dec"))
+MEBT = MebtConfig(vocabulary=9, grid=(2, 2, 3), width=12, heads=2, latent_tokens=4, modes=("latent_enc", "latent_dec"))
 
 
 def exported() -> tuple[dict[str, Any], dict[str, Array]]:

@@ -13,7 +13,7 @@ from recipe.mebt.model import MODES, Block, Mebt, MebtConfig, mebt_modes
 from recipe.mebt.train import split_positions
 
 torch.set_num_threads(1)
-CONFIG = MebtConfig(vocabulary=11, grid=(2, 3, 4), width=12, heads=2, latent_tokens=3, modes=mebt_modes(1, 1))
+CONFIG = MebtConfig(vocabulary=11, grid=(2, 3, 4), width=12, heads=2, latent_tokens=4, modes=mebt_modes(1, 1))
 
 
 def inputs(batch: int = 2, masked: int = 10) -> tuple[Tensor, Tensor, Tensor]:

@@ -14,7 +14,7 @@ from recipe.mebt.model import Mebt, MebtConfig, mebt_modes
 from recipe.sampling import sample_tokens
 
 torch.set_num_threads(1)
-CONFIG = MebtConfig(vocabulary=7, grid=(3, 2, 4), width=12, heads=2, latent_tokens=3, modes=mebt_modes(1, 1))
+CONFIG = MebtConfig(vocabulary=7, grid=(3, 2, 4), width=12, heads=2, latent_tokens=4, modes=mebt_modes(1, 1))
 
 
 class Follower(Mebt):
