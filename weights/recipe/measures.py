@@ -47,7 +47,7 @@ def fidelity(clip: Array, decoded: Array) -> dict[str, float]:
 
 
 def hour(clip: Array) -> str:
-    """Night, dusk or dawn, or day, from brightness and warmth (red less blue) of the first frame; 92% right on held-out."""
+    """Night, dusk or dawn, or day, by the first frame's brightness and warmth (red less blue); right for 92%."""
     frame = clip[0].astype(np.float32) / 255
     if float((frame @ LUMA).mean()) < 0.42:
         return "night"

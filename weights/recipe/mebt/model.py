@@ -50,9 +50,9 @@ class MebtConfig:
 
 
 def grid_embedding(grid: Grid, width: int, cells: Grid | None = None) -> Tensor:
-    """Where training starts from: sines of each axis, so that neighbours begin alike. [cells, C], by default one a token.
+    """Where training starts from: sines of each axis, so that neighbours begin alike. [cells, C], one a token if none.
 
-    With `cells` the grid is cut into that many blocks along each axis, and every row is the embedding of a block's centre.
+    With `cells` the grid is cut into that many blocks along each axis; a row is the embedding of a block's centre.
     """
     per_axis = width // 6 * 2
     cells = cells or grid

@@ -1,9 +1,9 @@
 """Trains MeBT on token grids (recipe.mebt.tokens). Resumable: run it again with the same --out and it goes on.
 
-One share of masked tokens a batch, as often as sampling meets it; every masked token is a target; AdamW and Muon; the weights that
-are sampled from are a moving average. Lengths are mixed: short clips, which are cheap, at first, the whole grid more
-and more (the paper's curriculum), so that every length can be sampled. Held-out likelihood is logged at fixed shares of
-masked tokens.
+One share of masked tokens a batch, as often as sampling meets it; every masked token is a target; AdamW and Muon; the
+weights that are sampled from are a moving average. Lengths are mixed: short clips, which are cheap, at first, the whole
+grid more and more (the paper's curriculum), so that every length can be sampled. Held-out likelihood is logged at fixed
+shares of masked tokens.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def parse() -> argparse.Namespace:
 
 
 def masked_count(positions: int, random: np.random.Generator) -> int:
-    """cos(pi/2 * u) of the grid, u uniform: how often sampling meets each share. All of it, its first step, more often."""
+    """cos(pi/2 * u) of the grid, u uniform, as sampling meets the shares. All of it, its first step, more often."""
     if random.random() < 0.04:
         return positions
     return min(max(2, int(np.ceil(np.cos(np.pi / 2 * random.random()) * positions))), positions - 2)
