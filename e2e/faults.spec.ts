@@ -56,10 +56,10 @@ for (const [what, fault] of SHARD_FAULTS) {
 
 test('after a fault only the bad shard is fetched again', async ({ page, context }) => {
   const good = new Set<string>();
-  context.on('requestfinished', (request) => {
-    if (request.url().endsWith('.bin')) good.add(request.url());
-  });
   let spoiled = '';
+  context.on('requestfinished', (request) => {
+    if (request.url().endsWith('.bin') && request.url() !== spoiled) good.add(request.url());
+  });
   let shards = 0;
   await page.route(MANIFEST, async (route) => {
     const response = await route.fetch();
