@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..optim import Average, Clock, Optimizer, append_log, learning_rate_scale, save_checkpoint
+from ..tokenizer.load import load_tokenizer
 from .model import Block, Mebt, MebtConfig
 
 MASKED_SHARES = (0.125, 0.5, 0.875, 1.0)
@@ -74,6 +75,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--train", type=Path, required=True, nargs="+", help="token grids, one file or more")
     parser.add_argument("--validation", type=Path, required=True)
+    parser.add_argument("--tokenizer", type=Path, required=True, help="its codebook starts the embeddings")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=65.0)
     parser.add_argument("--batch", type=int, default=12)
@@ -86,7 +88,7 @@ def parse() -> argparse.Namespace:
 
 def masked_count(positions: int, random: np.random.Generator) -> int:
     """cos(pi/2 * u) of the grid, u uniform, as sampling meets the shares. All of it, its first step, more often."""
-    if random.random() < 0.04:
+    if random.random() < 0.08:
         return positions
     return min(max(2, int(np.ceil(np.cos(np.pi / 2 * random.random()) * positions))), positions - 2)
 
@@ -97,6 +99,7 @@ def main() -> None:
     path, log = args.out / "mebt.pt", args.out / "mebt.jsonl"
     torch.manual_seed(args.seed)
     model = Mebt(MebtConfig())
+    model.start_from_codebook(load_tokenizer(args.tokenizer).codebook.codes)
     matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and name.startswith("blocks.")]
     chosen = {id(p) for p in matrices}
     others = [p for p in model.parameters() if id(p) not in chosen]
