@@ -2,7 +2,7 @@
  * Vite plugins of this project: weights beside the page, and wasm threads that survive minification.
  */
 import { cpSync, existsSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Plugin } from 'vite';
 
 /** Copies `weights/<model>/*.json` and `*.bin` to `dist/weights/<model>/`; the recipe and the model cards stay behind. */
@@ -14,7 +14,7 @@ export function copyWeights(): Plugin {
     apply: 'build',
     configResolved(config) {
       root = config.root;
-      outDir = join(config.root, config.build.outDir);
+      outDir = resolve(config.root, config.build.outDir);
     },
     writeBundle() {
       const source = join(root, 'weights');
