@@ -38,7 +38,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
       await gate;
       await route.continue();
     });
-    await open(page, { ...SMALL_CLIP, steps: 64, frames: 64 });
+    await open(page, { ...SMALL_CLIP, steps: 32, frames: 32 });
     await expect(progress(page, 'Loading weights')).toBeVisible();
     await expectAccessible(page);
     release();
