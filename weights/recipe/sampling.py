@@ -14,7 +14,7 @@ from torch import Tensor
 from .mebt.model import Mebt
 
 # What the exported model asks the page to start from (GenerationOptions); chosen by looking at sheets.
-SAMPLING: dict[str, float | int] = {"steps": 24, "choiceTemperature": 16, "temperature": 1}
+SAMPLING: dict[str, float | int] = {"steps": 24, "choiceTemperature": 6, "temperature": 1}
 
 
 @torch.no_grad()
