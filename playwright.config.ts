@@ -27,7 +27,14 @@ export default defineConfig({
   expect: { timeout: 20_000 },
   forbidOnly: true,
   reporter: 'list',
-  webServer: { command: 'tsx e2e/serve.ts', url: baseURL, timeout: 120_000, reuseExistingServer: false },
+  webServer: {
+    command: 'tsx e2e/serve.ts',
+    url: baseURL,
+    timeout: 120_000,
+    reuseExistingServer: false,
+    // Lets it remove the model that it made.
+    gracefulShutdown: { signal: 'SIGTERM', timeout: 3000 },
+  },
   use: {
     baseURL,
     browserName: 'chromium',

@@ -3,7 +3,7 @@
  * when one fails. The last line is `N passed, M failed, K skipped`, summed over unit, fixture and browser tests;
  * any other stage that fails counts as one failure.
  */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -51,6 +51,16 @@ const STAGES: readonly Stage[] = [
   },
 ];
 
+/** The stage under way, so that it does not outlive an interrupted run. */
+let running: ChildProcess | undefined;
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    running?.kill(signal);
+    rmSync(reports, { recursive: true, force: true });
+    process.exit(130);
+  });
+}
+
 /** Runs `npm run <script>`, shows its output as it comes and returns it with the exit status. */
 function runScript(stage: Stage): Promise<{ output: string; status: number }> {
   return new Promise((resolve) => {
@@ -59,6 +69,7 @@ function runScript(stage: Stage): Promise<{ output: string; status: number }> {
       stdio: ['ignore', 'pipe', 'pipe'],
       shell: process.platform === 'win32',
     });
+    running = child;
     let output = '';
     for (const stream of [child.stdout, child.stderr]) {
       stream.on('data', (chunk: Buffer) => {
