@@ -1,5 +1,5 @@
 /** The tokenizer's decoder, latents to frames in one go. For long clips and for progress see decodeInChunks.ts. */
-import * as tf from '@tensorflow/tfjs-core';
+import type * as tf from '@tensorflow/tfjs-core';
 import type { TokenizerConfig } from '../config/model';
 import { type Conv3dWeights, conv3d } from '../kernels/conv3d';
 import {
@@ -9,6 +9,7 @@ import {
 } from '../kernels/convTranspose3d';
 import type { Observe, WeightReader } from './parameters';
 import {
+  layerRunner,
   type Norm,
   type ResidualBlock,
   readConv3d,
@@ -84,13 +85,7 @@ export function runDecoder(
   observe?: Observe,
 ): tf.Tensor5D {
   const { postQuantization, inputNorm, stages, output } = parameters;
-  // Each step frees what it reads, so that at most three clips of one resolution are alive.
-  const step = (x: tf.Tensor5D, run: (x: tf.Tensor5D) => tf.Tensor5D, name: string): tf.Tensor5D => {
-    const y = tf.tidy(() => run(x));
-    if (x !== latents) x.dispose();
-    observe?.(name, y);
-    return y;
-  };
+  const step = layerRunner(latents, observe);
   let x = step(latents, (v) => conv3d(v, postQuantization), 'post_vq_conv');
   x = step(x, (v) => runNormSilu(inputNorm, v, 'final_block.norm', observe), 'final_block');
   stages.forEach(({ up, blocks }, i) => {

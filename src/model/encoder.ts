@@ -1,10 +1,11 @@
 /** The tokenizer's encoder, frames to latents and to ids. Used for clips given as context and by tests. */
-import * as tf from '@tensorflow/tfjs-core';
+import type * as tf from '@tensorflow/tfjs-core';
 import type { Extent3, TokenizerConfig } from '../config/model';
 import { type Conv3dWeights, conv3d } from '../kernels/conv3d';
 import { nearestCodes } from './codebook';
 import type { Observe, WeightReader } from './parameters';
 import {
+  layerRunner,
   type Norm,
   type ResidualBlock,
   readConv3d,
@@ -65,12 +66,7 @@ export function readEncoder(config: TokenizerConfig, read: WeightReader): Encode
  */
 export function runEncoder(parameters: EncoderParameters, clip: tf.Tensor5D, observe?: Observe): tf.Tensor5D {
   const { input, stages, outputNorm, preQuantization } = parameters;
-  const step = (x: tf.Tensor5D, run: (x: tf.Tensor5D) => tf.Tensor5D, name: string): tf.Tensor5D => {
-    const y = tf.tidy(() => run(x));
-    if (x !== clip) x.dispose();
-    observe?.(name, y);
-    return y;
-  };
+  const step = layerRunner(clip, observe);
   let x = step(clip, (v) => conv3d(v, input), 'conv_first');
   stages.forEach(({ stride, down, blocks }, i) => {
     x = step(x, (v) => conv3d(v, down, { stride }), `conv_blocks.${i}.down`);

@@ -93,3 +93,19 @@ export function runResidualBlock(
     return sum;
   });
 }
+
+/** Runs one layer on the clip that the layer before made. */
+export type RunLayer = (x: tf.Tensor5D, run: (x: tf.Tensor5D) => tf.Tensor5D, name: string) => tf.Tensor5D;
+
+/**
+ * For a chain of layers that starts at `input`: each frees what it reads, but for `input` itself, so that at most three
+ * clips of one resolution are alive. `observe` sees every layer's output under its name.
+ */
+export function layerRunner(input: tf.Tensor5D, observe?: Observe): RunLayer {
+  return (x, run, name) => {
+    const y = tf.tidy(() => run(x));
+    if (x !== input) x.dispose();
+    observe?.(name, y);
+    return y;
+  };
+}

@@ -5,13 +5,12 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, describe, expect, it } from 'vitest';
 import { switchBackend, type TestBackend } from '../kernels/testing/backends';
-import { parseManifest, StoredWeights } from '../loader';
 import { runTransformer, type TokenSets } from '../model/transformer';
 import { drawCodes } from '../sampling/filtering';
 import { sampleTokens } from '../sampling/generate';
 import { CounterNoise } from '../sampling/random';
-import { createEngine, type Engine } from './engine';
-import { packTinyModel } from './testing/tinyModel';
+import type { Engine } from './engine';
+import { createTinyEngine } from './testing/tinyEngine';
 
 const SEED = 11;
 const OPTIONS = {
@@ -31,13 +30,10 @@ const OPTIONS = {
 /** Logits of two backends agree to this (the fixtures' limit). */
 const LOGIT_TOLERANCE = 5e-4;
 
-async function engineOn(backend: TestBackend): Promise<Engine> {
-  const packed = await packTinyModel(); // on cpu
-  if (!(await switchBackend(backend))) throw new Error(`${backend} is not to be had here`);
-  const manifest = await parseManifest(packed.manifest, 'test');
-  const shards = [...packed.files.values()].map((bytes) => bytes.buffer);
-  return createEngine(manifest, new StoredWeights(manifest, shards).read);
-}
+const engineOn = (backend: TestBackend): Promise<Engine> =>
+  createTinyEngine(async () => {
+    if (!(await switchBackend(backend))) throw new Error(`${backend} is not to be had here`);
+  });
 
 async function logitsOf(engine: Engine, sets: TokenSets): Promise<Float32Array> {
   const logits = runTransformer(engine.transformer, sets);

@@ -5,6 +5,7 @@ import { parseManifest, StoredWeights } from '../loader';
 import type { ClipData, StepSummary } from '../worker/protocol';
 import { createEngine, type Engine } from './engine';
 import { type GenerationEvent, generate } from './generate';
+import { createTinyEngine } from './testing/tinyEngine';
 import { packTinyModel } from './testing/tinyModel';
 
 const OPTIONS: GenerationOptions = {
@@ -28,10 +29,7 @@ let before: number;
 beforeAll(async () => {
   await tf.setBackend('cpu');
   before = tf.memory().numTensors;
-  const packed = await packTinyModel();
-  const manifest = await parseManifest(packed.manifest, 'test');
-  const shards = [...packed.files.values()].map((bytes) => bytes.buffer);
-  engine = await createEngine(manifest, new StoredWeights(manifest, shards).read);
+  engine = await createTinyEngine();
 });
 
 afterAll(() => {

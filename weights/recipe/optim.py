@@ -89,6 +89,49 @@ def save_checkpoint(path: Path, **content: Any) -> None:
     partial.replace(path)
 
 
+class Run:
+    """How far a training is: step, clock, and the checkpoint that both resume from when it is there."""
+
+    def __init__(
+        self, path: Path, model: nn.Module, config: dict[str, Any], parts: tuple[Optimizer, Average], minutes: float
+    ):
+        self.path, self.model, self.config = path, model, config
+        self.optimizer, self.average = parts
+        self.step, self.clock = 0, Clock(minutes)
+        if path.exists():
+            state = torch.load(path, weights_only=True)
+            model.load_state_dict(state["model"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.average.shadow, self.step = state["average"], state["step"]
+            self.clock = Clock(minutes, state["used"])
+
+    def update(self, warmup: int) -> None:
+        """One step of the optimizer at the scheduled rate, and of the average."""
+        self.optimizer.step(learning_rate_scale(self.step, self.clock.progress, warmup))
+        self.average.update(self.model, self.step)
+        self.step += 1
+
+    def save(self) -> None:
+        save_checkpoint(
+            self.path,
+            config=self.config,
+            model=self.model.state_dict(),
+            average=self.average.shadow,
+            optimizer=self.optimizer.state_dict(),
+            step=self.step,
+            used=self.clock.used,
+        )
+
+
+def restore_averaged(module: nn.Module, state: dict[str, Any]) -> None:
+    """Fills `module` from a checkpoint with the averaged weights and freezes it for use."""
+    module.load_state_dict(state["model"])
+    with torch.no_grad():
+        for name, parameter in module.named_parameters():
+            parameter.copy_(state["average"][name])
+    module.eval().requires_grad_(False)
+
+
 def append_log(path: Path, **row: float | int | str) -> None:
     with path.open("a") as file:
         file.write(json.dumps({k: round(v, 5) if isinstance(v, float) else v for k, v in row.items()}) + "\n")

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..optim import Average, Clock, Optimizer, append_log, learning_rate_scale, save_checkpoint
+from ..optim import Average, Optimizer, Run, append_log
 from ..tokenizer.load import load_tokenizer
 from .model import Block, Mebt, MebtConfig
 
@@ -104,13 +104,7 @@ def main() -> None:
     chosen = {id(p) for p in matrices}
     others = [p for p in model.parameters() if id(p) not in chosen]
     optimizer, average = Optimizer(matrices, others, args.lr, 0.05), Average(model, 0.997)
-    step, clock = 0, Clock(args.minutes)
-    if path.exists():
-        state = torch.load(path, weights_only=True)
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        average.shadow, step = state["average"], state["step"]
-        clock = Clock(args.minutes, state["used"])
+    run = Run(path, model, model.config.to_json(), (optimizer, average), args.minutes)
     grids, validation = load_grids(args.train), load_grids([args.validation]).flatten(1)
     if args.compile:
         torch._dynamo.config.recompile_limit = 64
@@ -118,22 +112,11 @@ def main() -> None:
             assert isinstance(block, Block)
             block.update = torch.compile(block.update, dynamic=True)  # type: ignore[method-assign]
 
-    def save() -> None:
-        save_checkpoint(
-            path,
-            config=model.config.to_json(),
-            model=model.state_dict(),
-            average=average.shadow,
-            optimizer=optimizer.state_dict(),
-            step=step,
-            used=clock.used,
-        )
-
     recent: list[float] = []
-    while clock.progress < 1:
-        random = np.random.default_rng((args.seed, step))
+    while run.clock.progress < 1:
+        random = np.random.default_rng((args.seed, run.step))
         generator = torch.Generator().manual_seed(int(random.integers(2**31)))
-        length = draw_length(grids.shape[1], clock.progress, random)
+        length = draw_length(grids.shape[1], run.clock.progress, random)
         size = round(args.batch * (grids.shape[1] / length) ** 0.5)  # latent tokens cost the same at any length
         tokens = draw_batch(grids, size, length, random)
         context, target = split_positions(
@@ -142,20 +125,18 @@ def main() -> None:
         loss = loss_of(model, tokens, context, target)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step(learning_rate_scale(step, clock.progress, 40))
-        average.update(model, step)
-        step += 1
+        run.update(warmup=40)
         recent.append(loss.item())
-        if step % 25 == 0:
-            append_log(log, step=step, minutes=clock.used / 60, loss=float(np.mean(recent)))
+        if run.step % 25 == 0:
+            append_log(log, step=run.step, minutes=run.clock.used / 60, loss=float(np.mean(recent)))
             recent.clear()
-        if step % args.save_every == 0:
-            save()
-            append_log(log, step=step, minutes=clock.used / 60, **held_out(model, validation[:16]))
-    save()
+        if run.step % args.save_every == 0:
+            run.save()
+            append_log(log, step=run.step, minutes=run.clock.used / 60, **held_out(model, validation[:16]))
+    run.save()
     average.load_into(model)
     scores = {f"averaged_{k}": v for k, v in held_out(model, validation).items()}
-    append_log(log, step=step, minutes=clock.used / 60, **scores)
+    append_log(log, step=run.step, minutes=run.clock.used / 60, **scores)
 
 
 if __name__ == "__main__":

@@ -6,14 +6,12 @@ from pathlib import Path
 
 import torch
 
+from ..optim import restore_averaged
 from .model import Tokenizer, TokenizerConfig
 
 
 def load_tokenizer(path: Path) -> Tokenizer:
     state = torch.load(path, weights_only=True)
     model = Tokenizer(TokenizerConfig.from_json(state["config"]))
-    model.load_state_dict(state["model"])
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            parameter.copy_(state["average"][name])
-    return model.eval().requires_grad_(False)
+    restore_averaged(model, state)
+    return model

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..data import Clips
-from ..optim import Average, Clock, Optimizer, append_log, learning_rate_scale, psnr, save_checkpoint
+from ..optim import Average, Optimizer, Run, append_log, psnr
 from .model import Tokenizer, TokenizerConfig
 
 
@@ -68,28 +68,11 @@ def main() -> None:
     matrices = [p for p in model.parameters() if p.ndim == 2 and min(p.shape) > 16]
     others = [p for p in model.parameters() if not (p.ndim == 2 and min(p.shape) > 16)]
     optimizer, average = Optimizer(matrices, others, args.lr, 0.0), Average(model, 0.99)
-    step, clock = 0, Clock(args.minutes)
-    if path.exists():
-        state = torch.load(path, weights_only=True)
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        average.shadow, step = state["average"], state["step"]
-        clock = Clock(args.minutes, state["used"])
+    run = Run(path, model, model.config.to_json(), (optimizer, average), args.minutes)
     clips, validation = Clips(args.train), Clips(args.validation)
 
-    def save() -> None:
-        save_checkpoint(
-            path,
-            config=model.config.to_json(),
-            model=model.state_dict(),
-            average=average.shadow,
-            optimizer=optimizer.state_dict(),
-            step=step,
-            used=clock.used,
-        )
-
-    while clock.progress < 1:
-        random = np.random.default_rng((args.seed, step))
+    while run.clock.progress < 1:
+        random = np.random.default_rng((args.seed, run.step))
         video = clips.batch(args.batch, args.frames, random)
         with torch.autocast("cpu", torch.bfloat16):
             quantized, commitment, ids = model.codebook(model.encode(video))
@@ -97,28 +80,26 @@ def main() -> None:
         loss = reconstruction_loss(decoded.float(), video)
         (loss + 0.25 * commitment).backward()
         norm = float(torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0))
-        optimizer.step(learning_rate_scale(step, clock.progress, 60))
-        average.update(model, step)
-        step += 1
-        if step % 20 == 0:
+        run.update(warmup=60)
+        if run.step % 20 == 0:
             append_log(
                 log,
-                step=step,
-                minutes=clock.used / 60,
+                step=run.step,
+                minutes=run.clock.used / 60,
                 loss=loss.item(),
                 psnr=psnr(decoded.detach().float(), video),
                 commitment=commitment.item(),
                 codes_in_batch=ids.unique().numel(),
                 gradient=norm,
             )
-        if step % 100 == 0:
-            save()
+        if run.step % 100 == 0:
+            run.save()
             score, used = evaluate(model, validation, 8)
-            append_log(log, step=step, minutes=clock.used / 60, validation_psnr=score, codes_used=used)
-    save()
+            append_log(log, step=run.step, minutes=run.clock.used / 60, validation_psnr=score, codes_used=used)
+    run.save()
     average.load_into(model)
     score, used = evaluate(model, validation, 64)
-    append_log(log, step=step, minutes=clock.used / 60, averaged_validation_psnr=score, codes_used=used)
+    append_log(log, step=run.step, minutes=run.clock.used / 60, averaged_validation_psnr=score, codes_used=used)
 
 
 if __name__ == "__main__":
