@@ -13,7 +13,7 @@ if (!folder) {
   );
   process.exit(2);
 }
-const { manifest, files } = await packTinyModel();
+const { manifest, files } = packTinyModel();
 mkdirSync(folder, { recursive: true });
 writeFileSync(join(folder, 'manifest.json'), manifest);
 for (const [name, bytes] of files) writeFileSync(join(folder, name), bytes);

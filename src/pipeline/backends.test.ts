@@ -30,10 +30,10 @@ const OPTIONS = {
 /** Logits of two backends agree to this (the fixtures' limit). */
 const LOGIT_TOLERANCE = 5e-4;
 
-const engineOn = (backend: TestBackend): Promise<Engine> =>
-  createTinyEngine(async () => {
-    if (!(await switchBackend(backend))) throw new Error(`${backend} is not to be had here`);
-  });
+async function engineOn(backend: TestBackend): Promise<Engine> {
+  if (!(await switchBackend(backend))) throw new Error(`${backend} is not to be had here`);
+  return createTinyEngine();
+}
 
 async function logitsOf(engine: Engine, sets: TokenSets): Promise<Float32Array> {
   const logits = runTransformer(engine.transformer, sets);

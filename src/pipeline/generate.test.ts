@@ -1,3 +1,4 @@
+import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { GenerationOptions } from '../config/generation';
@@ -61,7 +62,7 @@ describe('createEngine', () => {
 
   it('leaves nothing uploaded when a tensor is missing', async () => {
     const tensors = tf.memory().numTensors;
-    const packed = await packTinyModel();
+    const packed = packTinyModel();
     const manifest = await parseManifest(packed.manifest, 'test');
     const stored = new StoredWeights(
       {
@@ -77,7 +78,7 @@ describe('createEngine', () => {
   });
 
   it('decodes the codes where a model brings no preview', async () => {
-    const packed = await packTinyModel();
+    const packed = packTinyModel();
     const manifest = await parseManifest(packed.manifest, 'test');
     const stored = new StoredWeights(
       manifest,
