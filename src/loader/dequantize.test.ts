@@ -1,16 +1,16 @@
 import '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { halfToFloat, StoredWeights } from './dequantize';
+import { dequantize, halfToFloat, StoredWeights } from './dequantize';
 import { parseManifest } from './manifest';
-import { SMALL_MODEL, SMALL_TENSORS } from './testing/models';
+import { INT4_TENSOR, SMALL_MODEL, SMALL_TENSORS } from './testing/models';
 import { floatToHalf, packModel } from './testing/pack';
 
 beforeAll(() => tf.setBackend('cpu'));
 
-async function stored(shardBytes?: number): Promise<StoredWeights> {
+async function stored(shardBytes?: number, tensors = SMALL_TENSORS): Promise<StoredWeights> {
   const options = { name: 'small', model: SMALL_MODEL, ...(shardBytes ? { shardBytes } : {}) };
-  const packed = packModel(SMALL_TENSORS, options);
+  const packed = packModel(tensors, options);
   const manifest = await parseManifest(packed.manifest, 'test');
   return new StoredWeights(
     manifest,
@@ -58,6 +58,38 @@ describe('StoredWeights', () => {
       const column = [0, 3, 6].map((row) => Math.abs(original[row + (i % 3)] ?? 0));
       expect(Math.abs((back[i] ?? 0) - value)).toBeLessThanOrEqual(Math.max(...column) / 254 + 1e-7);
     });
+  });
+
+  it('gives int4 within half a step of its group and channel, and its signs', async () => {
+    const original = INT4_TENSOR.values;
+    const back = values(await stored(undefined, [INT4_TENSOR]), 'e.nibble', [5, 9]);
+    original.forEach((value, i) => {
+      const group = i < 36 ? [0, 1, 2, 3] : [4];
+      const peers = group.map((row) => Math.abs(original[9 * row + (i % 9)] ?? 0));
+      expect(Math.abs((back[i] ?? Number.NaN) - value)).toBeLessThanOrEqual(Math.max(...peers) / 14 + 1e-6);
+    });
+  });
+
+  it('reads nibbles from the lowest bits up, as two complement, with a scale per group and column', () => {
+    const words = Int32Array.of(0x7654_3210, 0x0000_000f, 0xfedc_ba98 | 0, 0x0000_0008); // rows 0 and 1 of 9 columns
+    const rows = Int32Array.of(...words, ...words, ...words).subarray(0, 10); // 5 rows: the second group has one
+    const scales = Float32Array.from({ length: 18 }, (_, i) => (i < 9 ? 1 : 0.5 * (i - 8)));
+    const shards = [rows.slice().buffer, scales.buffer];
+    const entry = {
+      name: 'q',
+      shape: [5, 9],
+      dtype: 'int4',
+      group: 4,
+      shard: 0,
+      offset: 0,
+      scale: { shard: 1, offset: 0 },
+    } as const;
+    const got = [...dequantize(entry, (i) => shards[i] as ArrayBuffer)];
+    const [even, odd] = [
+      [0, 1, 2, 3, 4, 5, 6, 7, -1],
+      [-8, -7, -6, -5, -4, -3, -2, -1, -8],
+    ];
+    expect(got).toEqual([...even, ...odd, ...even, ...odd, ...even.map((q, c) => q * 0.5 * (c + 1))]);
   });
 
   it('accepts any extent where the model asks for -1, and refuses another shape', async () => {

@@ -4,7 +4,14 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { LoadError } from './errors';
-import { type ByteRange, type Manifest, sizeOf, type TensorEntry } from './manifest';
+import {
+  type ByteRange,
+  type Manifest,
+  rowsAndColumns,
+  scalesOf,
+  sizeOf,
+  type TensorEntry,
+} from './manifest';
 
 /** IEEE 754 half precision: 1 sign, 5 exponent, 10 fraction bits. */
 export function halfToFloat(half: number): number {
@@ -27,13 +34,26 @@ export function dequantize(
   if (entry.dtype === 'float16') {
     return Float32Array.from(new Uint16Array(buffer, entry.offset, size), halfToFloat);
   }
-  if (!entry.scale) throw new Error(`dequantize: int8 tensor ${entry.name} has no scale`);
-  const channels = entry.shape.at(-1) ?? 1;
-  const scales = new Float32Array(shard(entry.scale.shard), entry.scale.offset, channels);
-  const quantized = new Int8Array(buffer, entry.offset, size);
+  if (!entry.scale) throw new Error(`dequantize: ${entry.dtype} tensor ${entry.name} has no scale`);
+  const [rows, columns] = rowsAndColumns(entry.shape);
+  const scales = new Float32Array(shard(entry.scale.shard), entry.scale.offset, scalesOf(entry));
   const values = new Float32Array(size);
-  for (let row = 0; row < size; row += channels) {
-    for (let c = 0; c < channels; c += 1) values[row + c] = (quantized[row + c] ?? 0) * (scales[c] ?? 0);
+  if (entry.dtype === 'int8') {
+    const quantized = new Int8Array(buffer, entry.offset, size);
+    for (let row = 0; row < size; row += columns) {
+      for (let c = 0; c < columns; c += 1) values[row + c] = (quantized[row + c] ?? 0) * (scales[c] ?? 0);
+    }
+    return values;
+  }
+  const wordsPerRow = Math.ceil(columns / 8);
+  const words = new Int32Array(buffer, entry.offset, rows * wordsPerRow);
+  for (let row = 0; row < rows; row += 1) {
+    const scaleRow = Math.floor(row / (entry.group ?? rows)) * columns;
+    for (let c = 0; c < columns; c += 1) {
+      const word = words[row * wordsPerRow + (c >> 3)] ?? 0;
+      const nibble = (word << (28 - 4 * (c & 7))) >> 28; // shifted up and back, which carries the sign along
+      values[row * columns + c] = nibble * (scales[scaleRow + c] ?? 0);
+    }
   }
   return values;
 }

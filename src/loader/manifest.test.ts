@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { LoadError } from './errors';
 import { bytesOf, parseManifest } from './manifest';
-import { SMALL_MODEL, SMALL_TENSORS } from './testing/models';
+import { INT4_TENSOR, SMALL_MODEL, SMALL_TENSORS } from './testing/models';
 import { digest, packModel } from './testing/pack';
 
 type Json = Record<string, unknown>;
@@ -25,6 +25,13 @@ const tensor = (i: number, change: Json) =>
     const tensors = manifest.tensors as Json[];
     tensors[i] = { ...tensors[i], ...change };
   });
+/** Changes the entry of a manifest with one tensor, of int4. */
+const int4 = (change: Json) =>
+  packModel([INT4_TENSOR], {
+    name: 'nibbles',
+    model: SMALL_MODEL,
+    edit: (manifest) => Object.assign((manifest.tensors as Json[])[0] ?? {}, change),
+  }).manifest;
 const model = (path: string, change: Json) =>
   pack((manifest) => {
     const copy = structuredClone(SMALL_MODEL) as unknown as Json;
@@ -38,8 +45,20 @@ describe('parseManifest', () => {
     const manifest = await parse(pack());
     expect(manifest.name).toBe('small');
     expect(manifest.model).toEqual(SMALL_MODEL);
-    expect(manifest.tensors.map((entry) => entry.name)).toEqual(['a.float', 'b.half', 'c.byte', 'd.float']);
+    expect(manifest.tensors.map((entry) => entry.name)).toEqual([
+      'a.float',
+      'b.half',
+      'c.byte',
+      'd.float',
+      'e.nibble',
+    ]);
     expect(bytesOf(manifest)).toBe(24 + 12 + 12 + 12 + 28);
+  });
+
+  it('reads int4: rows of whole words, and a scale per group of rows and column', async () => {
+    const manifest = await parse(int4({}));
+    expect(manifest.tensors[0]).toMatchObject({ dtype: 'int4', group: 4 });
+    expect(bytesOf(manifest)).toBe(5 * 2 * 4 + 2 * 9 * 4);
   });
 
   it('refuses another version with its own code, as reloading the weights cannot help', async () => {
@@ -85,7 +104,7 @@ describe('parseManifest', () => {
       pack((m) => Object.assign((m.shards as Json[])[0] ?? {}, { sha256: 'x' })),
       '64 lower',
     ],
-    ['an unknown dtype', tensor(0, { dtype: 'int4' }), 'int4'],
+    ['an unknown dtype', tensor(0, { dtype: 'int5' }), 'int5'],
     ['a name that every object has', tensor(0, { name: '__proto__' }), '__proto__'],
     ['a part of a name that every object has', tensor(0, { name: 'a.constructor' }), 'a.constructor'],
     ['a name twice', tensor(0, { name: 'b.half' }), 'listed twice'],
@@ -98,6 +117,11 @@ describe('parseManifest', () => {
     ['an axis that is not whole', tensor(0, { shape: [1.5, 3] }), 'shape[0]'],
     ['int8 without a scale', tensor(2, { scale: undefined }), 'scale of c.byte'],
     ['a scale without int8', tensor(0, { scale: { shard: 0, offset: 0 } }), 'scale of a.float'],
+    ['int4 without a group', int4({ group: undefined }), 'tensors[0].group'],
+    ['a group without int4', tensor(2, { group: 4 }), 'tensors[2].group'],
+    ['a group that is no multiple of 4', int4({ group: 6 }), 'multiple of 4'],
+    ['int4 without a scale', int4({ scale: undefined }), 'scale of e.nibble'],
+    ['int4 past the end of its shard', int4({ shape: [20, 9] }), 'e.nibble ends at byte 160'],
     ['an unknown block mode', model('transformer', { modes: ['self'] }), 'latent_enc'],
     ['heads that do not divide the width', model('transformer', { heads: 3 }), 'multiple of heads'],
     ['more tokens than positions', model('transformer', { positions: 7 }), '8 tokens'],

@@ -2,7 +2,14 @@
  * The weight manifest, version 1: what a `manifest.json` holds. A model is this file and the shards beside it.
  *
  * Tensors are channels last (linear [in, out], convolution [kt, kh, kw, in, out], up-convolution the same order,
- * embeddings [rows, C]). int8 has one float32 scale per output channel (the last axis): w = q * scale.
+ * embeddings [rows, C]). In what follows a row is all values of the last axis, O of them, and I is the number of rows.
+ *
+ * Stored little-endian, row by row:
+ *   float32, float16  as they are
+ *   int8              one byte a value; float32 scales [O]: w[i, o] = q[i, o] * scale[o]
+ *   int4              q in -8..7 as two's-complement nibbles, eight to a uint32 along O, the first in the lowest bits;
+ *                     a row is padded with zeros to whole words, so it takes ceil(O/8) of them;
+ *                     float32 scales [ceil(I/group), O]: w[i, o] = q[i, o] * scale[floor(i/group), o]
  */
 import type { ModelConfig } from '../config/model';
 import { LoadError } from './errors';
@@ -20,7 +27,8 @@ import { sha256 } from './sha256';
 export const MANIFEST_FORMAT = 'mebt-weights';
 export const MANIFEST_VERSION = 1;
 
-export type StoredDtype = 'float32' | 'float16' | 'int8';
+export const STORED_DTYPES = ['float32', 'float16', 'int8', 'int4'] as const;
+export type StoredDtype = (typeof STORED_DTYPES)[number];
 
 /** Bytes inside a shard. A tensor never crosses the end of its shard. */
 export interface ByteRange {
@@ -34,8 +42,10 @@ export interface TensorEntry extends ByteRange {
   readonly name: string;
   readonly shape: readonly number[];
   readonly dtype: StoredDtype;
-  /** For int8: where the float32 scales lie, as many as the last axis is long. */
+  /** For int8 and int4: where the float32 scales lie, `scalesOf(entry)` of them. */
   readonly scale?: ByteRange;
+  /** For int4: rows that share their scales, a multiple of 4; 32 and 64 are usual. The last group may be shorter. */
+  readonly group?: number;
 }
 
 export interface ShardEntry {
@@ -61,7 +71,8 @@ export interface Manifest {
   readonly sha256: string;
 }
 
-export const BYTES_PER_VALUE: Readonly<Record<StoredDtype, number>> = { float32: 4, float16: 2, int8: 1 };
+/** A group of int4 beyond this would be one scale per channel for any width in use. */
+const LARGEST_GROUP = 4096;
 
 /** Letters, digits and underscores in parts joined by dots; a part is at most 64 long. */
 const TENSOR_NAME = /^[A-Za-z0-9_]{1,64}(\.[A-Za-z0-9_]{1,64})*$/;
@@ -76,6 +87,26 @@ const MOST_AXES = 6;
 /** Number of values of a tensor of this shape. */
 export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((product, axis) => product * axis, 1);
+}
+
+/** I and O: the product of all axes but the last, and the last. */
+export function rowsAndColumns(shape: readonly number[]): readonly [rows: number, columns: number] {
+  return [sizeOf(shape.slice(0, -1)), shape.at(-1) ?? 1];
+}
+
+/** Bytes that the values take in their shard, without the scales. */
+export function storedBytes({ shape, dtype }: Pick<TensorEntry, 'shape' | 'dtype'>): number {
+  if (dtype === 'int4') {
+    const [rows, columns] = rowsAndColumns(shape);
+    return 4 * rows * Math.ceil(columns / 8);
+  }
+  return sizeOf(shape) * { float32: 4, float16: 2, int8: 1 }[dtype];
+}
+
+/** Number of float32 scales: one a column, and for int4 so many for each group of rows. */
+export function scalesOf({ shape, group }: Pick<TensorEntry, 'shape' | 'group'>): number {
+  const [rows, columns] = rowsAndColumns(shape);
+  return columns * (group === undefined ? 1 : Math.ceil(rows / group));
 }
 
 /** Bytes of the whole model. */
@@ -181,25 +212,47 @@ function parseTensor(value: unknown, at: string): TensorEntry {
       `${at}.name must be words joined by dots, none reserved by JavaScript, got "${name}"`,
     );
   }
-  const dtype = fields.dtype;
-  if (dtype !== 'float32' && dtype !== 'float16' && dtype !== 'int8') {
+  const dtype = STORED_DTYPES.find((known) => known === fields.dtype);
+  if (!dtype) {
     throw new FieldError(
-      `${at}.dtype of ${name} must be float32, float16 or int8, got ${JSON.stringify(dtype)}`,
+      `${at}.dtype of ${name} must be one of ${STORED_DTYPES.join(', ')}, got ${JSON.stringify(fields.dtype)}`,
     );
   }
   const shape = asArray(fields.shape, `${at}.shape`).map((axis, i) => asCount(axis, `${at}.shape[${i}]`));
   if (shape.length < 1 || shape.length > MOST_AXES) {
     throw new FieldError(`${at}.shape of ${name} must have 1 to ${MOST_AXES} axes, got ${shape.length}`);
   }
-  const scale = fields.scale;
-  if ((scale !== undefined) !== (dtype === 'int8')) {
+  return {
+    name,
+    shape,
+    dtype,
+    ...parseRange(fields, at),
+    ...parseScale(fields, dtype, `${at}.scale of ${name}`, at),
+  };
+}
+
+/** `scale` of a quantized tensor, and `group` of one of int4. */
+function parseScale(
+  fields: Fields,
+  dtype: StoredDtype,
+  scaleOf: string,
+  at: string,
+): Pick<TensorEntry, 'scale' | 'group'> {
+  const quantized = dtype === 'int8' || dtype === 'int4';
+  if ((fields.scale !== undefined) !== quantized) {
     throw new FieldError(
-      `${at}.scale of ${name} must be there for int8 and for nothing else (dtype is ${dtype})`,
+      `${scaleOf} must be there for int8 and int4, and for nothing else (dtype is ${dtype})`,
     );
   }
-  const range = parseRange(fields, at);
-  if (scale === undefined) return { name, shape, dtype, ...range };
-  return { name, shape, dtype, ...range, scale: parseRange(asObject(scale, `${at}.scale`), `${at}.scale`) };
+  if ((fields.group !== undefined) !== (dtype === 'int4')) {
+    throw new FieldError(`${at}.group must be there for int4, and for nothing else (dtype is ${dtype})`);
+  }
+  if (!quantized) return {};
+  const scale = parseRange(asObject(fields.scale, `${at}.scale`), `${at}.scale`);
+  if (dtype === 'int8') return { scale };
+  const group = asCount(fields.group, `${at}.group`, 4, LARGEST_GROUP);
+  if (group % 4 !== 0) throw new FieldError(`${at}.group must be a multiple of 4, got ${group}`);
+  return { scale, group };
 }
 
 /** Every name once, every range inside its shard, no two ranges on the same bytes. */
@@ -220,8 +273,8 @@ function checkLayout(manifest: Manifest): void {
   for (const tensor of manifest.tensors) {
     if (names.has(tensor.name)) throw new FieldError(`tensor ${tensor.name} is listed twice`);
     names.add(tensor.name);
-    take(tensor, sizeOf(tensor.shape) * BYTES_PER_VALUE[tensor.dtype], `tensor ${tensor.name}`);
-    if (tensor.scale) take(tensor.scale, 4 * (tensor.shape.at(-1) ?? 0), `the scale of ${tensor.name}`);
+    take(tensor, storedBytes(tensor), `tensor ${tensor.name}`);
+    if (tensor.scale) take(tensor.scale, 4 * scalesOf(tensor), `the scale of ${tensor.name}`);
   }
   used.sort((a, b) => a.shard - b.shard || a.start - b.start);
   for (const [i, range] of used.entries()) {

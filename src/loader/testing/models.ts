@@ -31,3 +31,11 @@ export const SMALL_TENSORS: readonly PlainTensor[] = [
   { name: 'c.byte', shape: [3, 3], values: ramp(9, 0.21), dtype: 'int8' },
   { name: 'd.float', shape: [7], values: ramp(7, 1), dtype: 'float32' },
 ];
+
+/** Two groups of rows, the second shorter, and rows that do not fill their last word. */
+export const INT4_TENSOR: PlainTensor = {
+  name: 'e.nibble',
+  shape: [5, 9],
+  values: ramp(45, 0.13),
+  dtype: 'int4',
+};

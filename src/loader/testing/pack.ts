@@ -27,6 +27,9 @@ export interface PackOptions {
   readonly edit?: (manifest: Record<string, unknown>) => void;
 }
 
+/** Rows of int4 that share a scale: few, so that small tensors have several groups. */
+const GROUP = 4;
+
 export const digest = (bytes: Uint8Array | string): string =>
   createHash('sha256').update(bytes).digest('hex');
 
@@ -49,6 +52,11 @@ export function packModel(tensors: readonly PlainTensor[], options: PackOptions)
     return { shard, offset };
   };
   const entries = tensors.map(({ name, shape, values, dtype }) => {
+    if (dtype === 'int4') {
+      const { words, scales } = quantizeToNibbles(values, shape.at(-1) ?? 1, GROUP);
+      const range = place(bytesOfArray(words));
+      return { name, shape, dtype, group: GROUP, ...range, scale: place(bytesOfArray(scales)) };
+    }
     if (dtype === 'int8') {
       const { quantized, scales } = quantize(values, shape.at(-1) ?? 1);
       const range = place(bytesOfArray(quantized));
@@ -75,7 +83,7 @@ export function packModel(tensors: readonly PlainTensor[], options: PackOptions)
   return { manifest: text.replace(zeros, digest(text)), files };
 }
 
-function bytesOfArray(array: Float32Array | Uint16Array | Int8Array): Uint8Array {
+function bytesOfArray(array: Float32Array | Uint16Array | Int8Array | Uint32Array): Uint8Array {
   return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 }
 
@@ -87,6 +95,30 @@ function quantize(values: Float32Array, channels: number): { quantized: Int8Arra
   });
   const quantized = Int8Array.from(values, (value, i) => Math.round(value / (scales[i % channels] || 1)));
   return { quantized, scales };
+}
+
+/** Per group of rows and output channel: scale = max |w| / 7. Eight to a word along the last axis, rows padded. */
+function quantizeToNibbles(
+  values: Float32Array,
+  columns: number,
+  group: number,
+): { words: Uint32Array; scales: Float32Array } {
+  const rows = values.length / columns;
+  const wordsPerRow = Math.ceil(columns / 8);
+  const words = new Uint32Array(rows * wordsPerRow);
+  const scales = new Float32Array(Math.ceil(rows / group) * columns);
+  const scaleAt = (i: number): number =>
+    Math.floor(Math.floor(i / columns) / group) * columns + (i % columns);
+  values.forEach((value, i) => {
+    scales[scaleAt(i)] = Math.max(scales[scaleAt(i)] ?? 0, Math.abs(value) / 7);
+  });
+  values.forEach((value, i) => {
+    const [row, column] = [Math.floor(i / columns), i % columns];
+    const nibble = Math.round(value / (scales[scaleAt(i)] || 1)) & 15;
+    const word = row * wordsPerRow + (column >> 3);
+    words[word] = (words[word] ?? 0) | (nibble << (4 * (column & 7)));
+  });
+  return { words, scales };
 }
 
 /** To the nearest half, for values in the range of halves. */
