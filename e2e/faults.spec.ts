@@ -197,3 +197,17 @@ test('a failed download loses nothing of the clip', async ({ page }) => {
     expect(difference(picture, after[i] ?? [])).toBeLessThanOrEqual(SAME_PICTURE);
   });
 });
+
+test('a program of the page that cannot be fetched is told of at once, and loading again mends it', async ({
+  page,
+}) => {
+  const program = /\/assets\/index-[^/]*\.js$/;
+  await page.route(program, missing);
+  await open(page);
+  const words = page.getByText(/program has not started/);
+  await expect.poll(() => words.evaluate((element) => getComputedStyle(element).opacity)).toBe('1');
+  await page.unroute(program);
+  await page.getByRole('link', { name: 'Load the page again' }).click();
+  await ready(page);
+  await expect(words).toHaveCount(0);
+});
