@@ -1,26 +1,65 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, it } from 'vitest';
-import { expectParity, onEachBackend, values } from '../testing/parity';
-import { attention } from './index';
+import { expectParity, onEachBackend, tensorOf, values } from '../testing/parity';
+import { type AttentionOptions, attention } from './index';
 import { attentionReference } from './reference';
 
+type Sizes = readonly [batch: number, queries: number, keys: number, width: number, heads: number];
+
+const inputsOf = ([batch, queries, keys, width]: Sizes) => [
+  values([batch, queries, width], 1, 3),
+  values([batch, keys, width], 2, 3),
+  values([batch, keys, width], 3),
+];
+
 onEachBackend('attention', (backend) => {
-  it.each([
-    [1, 8, 5, 32, 4],
-    [2, 3, 40, 16, 2],
-    [3, 1, 1, 12, 3],
-  ])('batch %i, %i queries, %i keys, width %i, %i heads agrees with the reference', async (...sizes) => {
-    const [batch, queries, keys, width, heads] = sizes;
+  const expectAgreement = async (sizes: Sizes, options: AttentionOptions = {}): Promise<void> => {
     const run =
       (op: typeof attention) =>
       (...[q, k, v]: tf.Tensor[]) =>
-        op(q as tf.Tensor3D, k as tf.Tensor3D, v as tf.Tensor3D, heads);
-    const inputs = [
-      values([batch, queries, width], 1, 3),
-      values([batch, keys, width], 2, 3),
-      values([batch, keys, width], 3),
-    ];
-    await expectParity(backend, inputs, run(attention), run(attentionReference), 2e-6);
+        op(q as tf.Tensor3D, k as tf.Tensor3D, v as tf.Tensor3D, sizes[4], options);
+    await expectParity(backend, inputsOf(sizes), run(attention), run(attentionReference), 2e-6);
+  };
+
+  it.each<Sizes>([
+    [1, 8, 5, 32, 4],
+    [2, 3, 40, 16, 2],
+    [3, 1, 1, 12, 3],
+    [2, 1, 37, 32, 2],
+  ])('batch %i, %i queries, %i keys, width %i, %i heads agrees with the reference', async (...sizes) => {
+    await expectAgreement(sizes);
+  });
+
+  it.each<[string, Sizes, AttentionOptions]>([
+    ['causal', [2, 37, 37, 32, 2], { causal: true }],
+    ['causal with keys before the queries', [1, 5, 43, 32, 2], { causal: true }],
+    ['causal in a cache that is not full', [1, 6, 64, 16, 1], { causal: true, keyCount: 41 }],
+    ['one query in a cache that is not full', [2, 1, 64, 32, 4], { causal: true, keyCount: 50 }],
+    ['the first keys only', [2, 9, 48, 16, 1], { keyCount: 35 }],
+    ['causal with more queries than keys', [1, 40, 3, 16, 1], { causal: true }],
+  ])('%s agrees with the reference', async (_, sizes, options) => {
+    await expectAgreement(sizes, options);
+  });
+
+  it('lets a query see the keys up to its own, and none after them', async () => {
+    const [batch, queries, keys, width, heads] = [1, 4, 6, 16, 2];
+    const [q, k, v] = inputsOf([batch, queries, keys, width, heads]).map((x) => tensorOf<tf.Tensor3D>(x));
+    if (!q || !k || !v) throw new Error('three inputs');
+    const whole = attention(q, k, v, heads, { causal: true });
+    for (let i = 0; i < queries; i++) {
+      const seen = keys - queries + i + 1;
+      const [alone, row] = tf.tidy(() => {
+        const first = (x: tf.Tensor3D) => tf.slice(x, [0, 0, 0], [-1, seen, -1]);
+        const own = (x: tf.Tensor3D) => tf.slice(x, [0, i, 0], [-1, 1, -1]);
+        return [attention(own(q), first(k), first(v), heads), own(whole)];
+      });
+      const [want, got] = [await alone.data(), await row.data()];
+      want.forEach((x, c) => {
+        expect(got[c]).toBeCloseTo(x, 5);
+      });
+      tf.dispose([alone, row]);
+    }
+    tf.dispose([q, k, v, whole]);
   });
 
   it('is zero where there are no keys', async () => {
@@ -33,9 +72,10 @@ onEachBackend('attention', (backend) => {
     y.dispose();
   });
 
-  it('refuses a width that its heads do not divide', () => {
+  it('refuses a width that its heads do not divide, and more keys than there are', () => {
     const x = tf.zeros([1, 1, 8]) as tf.Tensor3D;
     expect(() => attention(x, x, x, 3)).toThrow('width 8 does not divide into 3 heads');
+    expect(() => attention(x, x, x, 2, { keyCount: 2 })).toThrow('from 0 to the 1 keys given, got 2');
     x.dispose();
   });
 });
