@@ -28,6 +28,35 @@ export interface TransformerConfig {
   readonly modes: readonly BlockMode[];
 }
 
+/** An autoregressive transformer (Eq. 2 of the paper): the baseline that MeBT is measured against. */
+export interface AutoregressiveConfig {
+  /** C */
+  readonly width: number;
+  readonly heads: number;
+  /** V */
+  readonly vocabulary: number;
+  /** Rows of the position embedding: the largest N it can decode. */
+  readonly positions: number;
+  /** Number of causal self-attention blocks. */
+  readonly blocks: number;
+}
+
+/** The autoregressive transformer of the same width and depth. */
+export function autoregressiveOf({
+  width,
+  heads,
+  vocabulary,
+  positions,
+  modes,
+}: TransformerConfig): AutoregressiveConfig {
+  return { width, heads, vocabulary, positions, blocks: modes.length };
+}
+
+/** The dense bidirectional transformer of the same width and depth: every token attends to every token. */
+export function denseOf(config: TransformerConfig): TransformerConfig {
+  return { ...config, modes: config.modes.map(() => 'maskgit' as const) };
+}
+
 /** One resolution of the decoder (up, then residual blocks) or encoder (down, then residual blocks). */
 export interface StageConfig {
   readonly channels: number;

@@ -6,8 +6,8 @@ import { layerNorm } from '../kernels/layerNorm';
 import { type LinearWeights, linear } from '../kernels/linear';
 import { type Observe, readScaleBias, type ScaleBias, type WeightReader } from './parameters';
 
-export interface BlockParameters {
-  readonly mode: BlockMode;
+/** The weights of one block, whatever it attends to. */
+export interface BlockWeights {
   /** Serves query and key alike. */
   readonly norm1: ScaleBias;
   readonly norm2: ScaleBias;
@@ -18,6 +18,10 @@ export interface BlockParameters {
   /** [C, 4C], then GELU, then [4C, C]. */
   readonly expand: LinearWeights;
   readonly contract: LinearWeights;
+}
+
+export interface BlockParameters extends BlockWeights {
+  readonly mode: BlockMode;
 }
 
 /** The three streams between blocks. */
@@ -36,12 +40,15 @@ export function readBlock(
   read: WeightReader,
   name: string,
 ): BlockParameters {
+  return { mode, ...readBlockWeights(width, read, name) };
+}
+
+export function readBlockWeights(width: number, read: WeightReader, name: string): BlockWeights {
   const layer = (part: string, inputs: number, outputs: number): LinearWeights => ({
     weight: read(`${name}.${part}.weight`, [inputs, outputs]) as tf.Tensor2D,
     bias: read(`${name}.${part}.bias`, [outputs]) as tf.Tensor1D,
   });
   return {
-    mode,
     norm1: readScaleBias(read, `${name}.norm1`, width),
     norm2: readScaleBias(read, `${name}.norm2`, width),
     query: layer('query', width, width),

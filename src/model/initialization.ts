@@ -3,7 +3,7 @@
  * that is the recipe's. The same seed gives the same weights on every machine.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import type { Extent3, ModelConfig } from '../config/model';
+import type { AutoregressiveConfig, Extent3, ModelConfig } from '../config/model';
 import type { WeightReader } from './parameters';
 
 export interface WeightShape {
@@ -33,8 +33,21 @@ export function listWeights(config: ModelConfig, kernels: KernelExtents = {}): W
 }
 
 function transformerWeights({ transformer }: ModelConfig): WeightShape[] {
-  const { width, vocabulary, positions, latentTokens, modes } = transformer;
-  const blocks = modes.flatMap((_, i) => {
+  const { width, latentTokens, modes } = transformer;
+  return [
+    ...sharedWeights({ ...transformer, blocks: modes.length }),
+    { name: 'transformer.maskEmbedding', shape: [width] },
+    { name: 'transformer.latentTokens', shape: [latentTokens, width] },
+  ];
+}
+
+function autoregressiveWeights(config: AutoregressiveConfig): WeightShape[] {
+  return [...sharedWeights(config), { name: 'transformer.startToken', shape: [config.width] }];
+}
+
+/** What transformers of every family have. */
+function sharedWeights({ width, vocabulary, positions, blocks }: AutoregressiveConfig): WeightShape[] {
+  const ofBlock = (i: number): WeightShape[] => {
     const at = `transformer.blocks.${i}`;
     return [
       ...scaleBias(`${at}.norm1`, width),
@@ -43,13 +56,11 @@ function transformerWeights({ transformer }: ModelConfig): WeightShape[] {
       ...layer(`${at}.expand`, [width, 4 * width]),
       ...layer(`${at}.contract`, [4 * width, width]),
     ];
-  });
+  };
   return [
     { name: 'transformer.tokenEmbedding', shape: [vocabulary, width] },
     { name: 'transformer.positionEmbedding', shape: [positions, width] },
-    { name: 'transformer.maskEmbedding', shape: [width] },
-    { name: 'transformer.latentTokens', shape: [latentTokens, width] },
-    ...blocks,
+    ...Array.from({ length: blocks }, (_, i) => ofBlock(i)).flat(),
     ...scaleBias('transformer.finalNorm', width),
     { name: 'transformer.head.weight', shape: [width, vocabulary] },
   ];
@@ -134,7 +145,16 @@ export function randomWeight({ name, shape }: WeightShape, seed: number): Float3
 
 /** Reads random weights: `readTransformer(config.transformer, randomReader(config, 1))`. */
 export function randomReader(config: ModelConfig, seed: number, kernels: KernelExtents = {}): WeightReader {
-  const shapes = new Map(listWeights(config, kernels).map((weight) => [weight.name, weight]));
+  return readerOf(listWeights(config, kernels), seed);
+}
+
+/** The same for `readAutoregressive(config, …)`. */
+export function randomAutoregressiveReader(config: AutoregressiveConfig, seed: number): WeightReader {
+  return readerOf(autoregressiveWeights(config), seed);
+}
+
+function readerOf(weights: readonly WeightShape[], seed: number): WeightReader {
+  const shapes = new Map(weights.map((weight) => [weight.name, weight]));
   return (name, shape) => {
     const weight = shapes.get(name);
     if (!weight) throw new Error(`randomReader: the configuration has no weight ${name}.`);
