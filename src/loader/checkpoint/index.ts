@@ -1,7 +1,15 @@
 /** The checkpoint reader: files of torch.save and safetensors, and the official models in them. */
 
 export type { PlainTensor } from './layout';
-export { field, type OfficialModel, readOfficialModel, stateDictOf } from './officialModel';
+export {
+  field,
+  type OfficialModel,
+  partsOf,
+  readOfficialModel,
+  stateDictOf,
+  tokenizerConfig,
+  transformerConfig,
+} from './officialModel';
 export { openSafetensors } from './safetensors';
 export { type ByteSource, blobSource, CheckpointError } from './source';
 export { StoredTensor } from './tensor';

@@ -15,8 +15,32 @@ export function reshape({ values }: PlainTensor, shape: readonly number[]): Plai
   return { shape, values };
 }
 
+/** Rows and columns that are transposed together, so that reads and writes both stay in the cache. */
+const TILE = 32;
+
+/** [rows, columns] → [columns, rows]. */
+function transposeMatrix(values: Float32Array, rows: number, columns: number): Float32Array<ArrayBuffer> {
+  const out = new Float32Array(values.length);
+  for (let top = 0; top < rows; top += TILE) {
+    const bottom = Math.min(rows, top + TILE);
+    for (let left = 0; left < columns; left += TILE) {
+      const right = Math.min(columns, left + TILE);
+      for (let column = left; column < right; column++) {
+        for (let row = top; row < bottom; row++) {
+          out[column * rows + row] = values[row * columns + column] ?? 0;
+        }
+      }
+    }
+  }
+  return out;
+}
+
 /** Axis i of the result is axis order[i] of the tensor. */
 export function transpose({ shape, values }: PlainTensor, order: readonly number[]): PlainTensor {
+  const [rows = 0, columns = 0] = shape;
+  if (order.length === 2 && order[0] === 1) {
+    return { shape: [columns, rows], values: transposeMatrix(values, rows, columns) };
+  }
   const steps = shape.map((_, axis) =>
     shape.slice(axis + 1).reduce((product, extent) => product * extent, 1),
   );

@@ -45,26 +45,59 @@ export class StoredTensor {
 
   /** The elements, contiguous, the last axis fastest. Throws CheckpointError when the view leaves its storage. */
   async read(): Promise<Elements> {
-    const { shape, stride, storage, offset } = this;
-    if (this.size === 0) return decodeElements(this.dtype, new Uint8Array(0));
-    const span = shape.reduce((last, extent, axis) => last + (extent - 1) * (stride[axis] ?? 0), 0) + 1;
-    if (offset < 0 || stride.some((step) => step < 0) || offset + span > storage.length) {
+    const { shape, stride, storage, offset, size } = this;
+    const bytes = ITEM_BYTES[this.dtype];
+    this.check();
+    if (size === 0) return decodeElements(this.dtype, new Uint8Array(0));
+    const span = spanOf(shape, stride);
+    const start = await storage.locate();
+    const raw = await this.source.read(start + offset * bytes, span * bytes);
+    const elements = decodeElements(this.dtype, raw);
+    return isContiguous(shape, stride) ? elements : gather(elements, shape, stride, size);
+  }
+
+  /** Throws CheckpointError unless layout and storage agree; nothing is read or allocated before this. */
+  private check(): void {
+    const { shape, stride, storage, offset, size } = this;
+    const whole = (numbers: unknown): numbers is number[] =>
+      Array.isArray(numbers) && numbers.every((n) => Number.isSafeInteger(n) && n >= 0);
+    if (!whole(shape) || !whole(stride) || !whole([offset]) || shape.length !== stride.length) {
+      throw new CheckpointError(
+        `a tensor has the shape [${shape}], the strides [${stride}] and the offset ${offset}; whole numbers from 0 up, one stride an axis, are expected`,
+      );
+    }
+    const span = size === 0 ? 0 : spanOf(shape, stride);
+    if (!Number.isSafeInteger(size) || offset + span > storage.length) {
       throw new CheckpointError(
         `a tensor [${shape}] with strides [${stride}] at ${offset} leaves its storage of ${storage.length} elements`,
       );
     }
-    const bytes = ITEM_BYTES[this.dtype];
-    const raw = await this.source.read((await storage.locate()) + offset * bytes, span * bytes);
-    const elements = decodeElements(this.dtype, raw);
-    return isContiguous(shape, stride) ? elements : gather(elements, shape, stride, this.size);
+    // Strides of 0 repeat elements: a few bytes could ask for any amount of memory.
+    if (size > Math.max(storage.length, LEAST_REPEATED)) {
+      throw new CheckpointError(
+        `a tensor [${shape}] with strides [${stride}] repeats its storage of ${storage.length} elements to ${size}`,
+      );
+    }
   }
 
-  /** The elements as float32, whatever they are stored as. */
+  /** The elements as float32. Throws CheckpointError for whole numbers: weights are none. */
   async readFloat32(): Promise<Float32Array<ArrayBuffer>> {
+    if (!/float/.test(this.dtype)) {
+      throw new CheckpointError(`a tensor of weights has the type ${this.dtype}, not a floating point type`);
+    }
     const elements = await this.read();
-    if (elements instanceof Float32Array) return elements;
-    return Float32Array.from(elements as ArrayLike<number | bigint>, Number);
+    return elements instanceof Float32Array
+      ? elements
+      : Float32Array.from(elements as Float64Array<ArrayBuffer>);
   }
+}
+
+/** Views that repeat elements may be this long, in elements, whatever their storage. */
+const LEAST_REPEATED = 64;
+
+/** Elements from the first to the last of a view. */
+function spanOf(shape: readonly number[], stride: readonly number[]): number {
+  return shape.reduce((last, extent, axis) => last + (extent - 1) * (stride[axis] ?? 0), 0) + 1;
 }
 
 /** Strides of a contiguous tensor, the last axis fastest. */
