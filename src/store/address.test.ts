@@ -33,6 +33,15 @@ describe('readAddress', () => {
     expect(address.given.seed).toBe('7');
   });
 
+  it('reads how many threads are wanted, and says what is no number of threads', () => {
+    expect(readAddress('?threads=2').threads).toBe(2);
+    for (const wrong of ['0', '-1', '2.5', 'many', '', '65']) {
+      const { threads, problems } = readAddress(`?threads=${wrong}`);
+      expect(threads).toBeUndefined();
+      expect(problems.join()).toContain('whole number from 1 to 64');
+    }
+  });
+
   it.each([
     [
       '?backend=cuda',

@@ -13,6 +13,8 @@ export const FORMATS: readonly ClipFormat[] = ['mp4', 'webm', 'gif'];
 export interface Address {
   readonly manifestUrl: string;
   readonly backend?: BackendName;
+  /** Of wasm. */
+  readonly threads?: number;
   readonly format?: ClipFormat;
   /** `start=no` keeps the first clip from starting by itself. */
   readonly autostart: boolean;
@@ -38,6 +40,7 @@ export function readAddress(search: string): Address {
   const backend = choice('backend', BACKENDS, 'the page chooses by itself');
   const format = choice('format', FORMATS, 'the best one that this browser writes is used');
   const start = choice('start', ['yes', 'no'] as const, 'the first clip starts by itself');
+  const threads = readThreads(params.get('threads'), problems);
   const model = params.get('model');
   const usable = model === null || isManifestUrl(model);
   if (!usable) {
@@ -48,6 +51,7 @@ export function readAddress(search: string): Address {
   return {
     manifestUrl: usable && model !== null ? model : DEFAULT_MANIFEST,
     ...(backend ? { backend } : {}),
+    ...(threads === undefined ? {} : { threads }),
     ...(format ? { format } : {}),
     autostart: start !== 'no',
     given: Object.fromEntries(params),
@@ -73,6 +77,18 @@ export function writeAddress(
   params.delete('format');
   if (format) params.set('format', format);
   return `?${params}`;
+}
+
+const MOST_THREADS = 64;
+
+function readThreads(text: string | null, problems: string[]): number | undefined {
+  if (text === null) return undefined;
+  const threads = Number(text);
+  if (Number.isInteger(threads) && threads >= 1 && threads <= MOST_THREADS) return threads;
+  problems.push(
+    `“threads=${shorten(text)}” in the address is not a whole number from 1 to ${MOST_THREADS}; the page chooses by itself.`,
+  );
+  return undefined;
 }
 
 /** Relative addresses count: they are resolved against the page. */

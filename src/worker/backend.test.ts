@@ -63,7 +63,7 @@ describe('chooseBackend', () => {
       return { backend: 'webgpu', threads: 1 };
     };
     for (const requested of ['cpu', 'wasm', 'webgpu'] as const) {
-      const backend = await chooseBackend({ requested, onFailure }, { ...ALL, webgpu });
+      const backend = await chooseBackend({ wish: { backend: requested }, onFailure }, { ...ALL, webgpu });
       expect(backend.backend).toBe(requested);
     }
     expect(software).toBe(true);
@@ -71,8 +71,16 @@ describe('chooseBackend', () => {
 
   it('does not put another backend in place of a requested one', async () => {
     const refused = { ...ALL, webgpu: refuse('No WebGPU.') };
-    const choice = chooseBackend({ requested: 'webgpu', onFailure }, refused);
+    const choice = chooseBackend({ wish: { backend: 'webgpu' }, onFailure }, refused);
     await expect(choice).rejects.toThrow('Remove backend=webgpu from the address');
+  });
+
+  it('takes the threads that are asked for', async () => {
+    const threads = (wish: number | undefined) => wish ?? 4;
+    const refused = { ...ALL, webgpu: refuse('No WebGPU.'), threads };
+    expect((await chooseBackend({ wish: { threads: 2 }, onFailure }, refused)).threads).toBe(2);
+    const wish = { backend: 'wasm', threads: 3 } as const;
+    expect((await chooseBackend({ wish, onFailure }, refused)).threads).toBe(3);
   });
 
   it('passes over WebGPU when told to avoid it', async () => {

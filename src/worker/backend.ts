@@ -13,7 +13,7 @@ import {
   type WasmOptions,
   type WebGpuFailure,
 } from '../kernels/backends';
-import type { BackendName, BackendSummary } from './protocol';
+import type { BackendName, BackendSummary, BackendWish } from './protocol';
 
 /** No backend can be had; the message says why and what to do. */
 export class NoBackendError extends Error {
@@ -21,8 +21,8 @@ export class NoBackendError extends Error {
 }
 
 export interface BackendChoice {
-  /** Overrides the choice; then a software WebGPU adapter will do. */
-  readonly requested?: BackendName | undefined;
+  /** Overrides the choice; when WebGPU is asked for, a software adapter will do. */
+  readonly wish?: BackendWish;
   /** Why WebGPU is not to be tried again, e.g. because its device was lost twice. */
   readonly avoidWebGpu?: string | undefined;
   readonly onFailure: (failure: WebGpuFailure) => void;
@@ -33,8 +33,8 @@ export interface Preparers {
   readonly webgpu: typeof prepareWebGpu;
   readonly wasm: typeof prepareWasm;
   readonly cpu: typeof prepareCpu;
-  /** Threads that wasm may use here. */
-  readonly threads: () => number;
+  /** Threads that wasm uses here; `wish` is the visitor's. */
+  readonly threads: (wish: number | undefined) => number;
 }
 
 const PREPARERS: Preparers = {
@@ -48,12 +48,12 @@ const PREPARERS: Preparers = {
 const MOST_THREADS = 4;
 
 /** Shared memory and workers inside this worker are what tfjs's threads need. */
-function wasmThreads(): number {
+function wasmThreads(wish: number | undefined): number {
   const able =
     globalThis.crossOriginIsolated === true &&
     typeof SharedArrayBuffer !== 'undefined' &&
     typeof Worker !== 'undefined';
-  return able ? Math.min(MOST_THREADS, navigator.hardwareConcurrency || 1) : 1;
+  return able ? Math.min(MOST_THREADS, wish ?? navigator.hardwareConcurrency ?? 1) : 1;
 }
 
 /**
@@ -81,10 +81,10 @@ function wasmPaths(): Exclude<WasmOptions['paths'], string | undefined> {
 
 /** @throws NoBackendError */
 export async function chooseBackend(
-  { requested, avoidWebGpu, onFailure }: BackendChoice,
+  { wish = {}, avoidWebGpu, onFailure }: BackendChoice,
   prepare: Preparers = PREPARERS,
 ): Promise<BackendSummary> {
-  if (requested) return prepareRequested(requested, onFailure, prepare);
+  if (wish.backend) return prepareRequested(wish.backend, wish.threads, onFailure, prepare);
   let without: string;
   try {
     if (avoidWebGpu) throw new BackendUnavailable(avoidWebGpu);
@@ -94,7 +94,7 @@ export async function chooseBackend(
     without = sentence(error);
   }
   try {
-    const wasm = await prepareWasmWithThreads(prepare);
+    const wasm = await prepareWasmWithThreads(prepare, wish.threads);
     return { ...wasm, reason: `${without} WebAssembly is used, ${threadsInWords(wasm.threads)}.` };
   } catch (error) {
     const advice = 'Open this page in a current version of Chrome, Edge, Firefox or Safari.';
@@ -104,6 +104,7 @@ export async function chooseBackend(
 
 async function prepareRequested(
   requested: BackendName,
+  threads: number | undefined,
   onFailure: (failure: WebGpuFailure) => void,
   prepare: Preparers,
 ): Promise<BackendSummary> {
@@ -113,7 +114,7 @@ async function prepareRequested(
       const webgpu = await prepare.webgpu({ allowSoftware: true, onFailure });
       return { ...webgpu, reason: `WebGPU was asked for; it runs on ${webgpu.adapter ?? 'an adapter'}.` };
     }
-    const wasm = await prepareWasmWithThreads(prepare);
+    const wasm = await prepareWasmWithThreads(prepare, threads);
     return { ...wasm, reason: `WebAssembly was asked for; it runs ${threadsInWords(wasm.threads)}.` };
   } catch (error) {
     const advice = `Remove backend=${requested} from the address to let the page choose.`;
@@ -121,9 +122,12 @@ async function prepareRequested(
   }
 }
 
-async function prepareWasmWithThreads(prepare: Preparers): Promise<PreparedBackend> {
+async function prepareWasmWithThreads(
+  prepare: Preparers,
+  wish: number | undefined,
+): Promise<PreparedBackend> {
   const paths = wasmPaths();
-  const threads = prepare.threads();
+  const threads = prepare.threads(wish);
   if (threads > 1) {
     try {
       return await prepare.wasm({ paths, threads });

@@ -80,7 +80,7 @@ describe('EngineClient', () => {
       onProgress: (progress) => seen.push(progress.loadedBytes),
     });
     const request = await worker().newest('load');
-    expect(request).toMatchObject({ manifestUrl: URL_OF_MODEL, backend: 'wasm' });
+    expect(request).toMatchObject({ manifestUrl: URL_OF_MODEL, wish: { backend: 'wasm' } });
     const { job } = request;
     worker().say({ type: 'backend', job, backend: { backend: 'wasm', reason: '', threads: 1 } });
     worker().say({ type: 'loadProgress', job, loadedBytes: 5, totalBytes: 9, fromCache: false });

@@ -7,8 +7,8 @@
  */
 import type { GenerationOptions } from '../config/generation';
 import type {
-  BackendName,
   BackendSummary,
+  BackendWish,
   ClipData,
   ClipFormat,
   ErrorCode,
@@ -38,9 +38,7 @@ export interface LoadProgress {
   readonly fromCache: boolean;
 }
 
-export interface LoadRequest {
-  /** Overrides the choice of a backend. */
-  readonly backend?: BackendName;
+export interface LoadRequest extends BackendWish {
   readonly signal?: AbortSignal;
   readonly onBackend?: (backend: BackendSummary) => void;
   readonly onProgress?: (progress: LoadProgress) => void;
@@ -98,7 +96,7 @@ export class EngineClient {
   private readonly open = new Map<number, OpenJob>();
   private lastJob = 0;
   /** What to load again after a crash. */
-  private wanted: { url: string; backend?: BackendName } | null = null;
+  private wanted: { url: string; wish: BackendWish } | null = null;
   private workerHasModel = false;
   /** Of the newest load: a rebuilt engine may run on another backend. */
   private onBackend: LoadRequest['onBackend'];
@@ -113,7 +111,8 @@ export class EngineClient {
     // The worker resolves addresses against its own script, which lies elsewhere than the page.
     const url = typeof document === 'undefined' ? manifestUrl : new URL(manifestUrl, document.baseURI).href;
     this.onBackend = request.onBackend;
-    this.wanted = request.backend ? { url, backend: request.backend } : { url };
+    const { backend, threads } = request;
+    this.wanted = { url, wish: { ...(backend && { backend }), ...(threads && { threads }) } };
     return this.loadWanted(request);
   }
 
@@ -191,8 +190,8 @@ export class EngineClient {
 
   private async loadWanted({ signal, onProgress }: LoadRequest): Promise<ModelSummary> {
     if (!this.wanted) throw new JobError('internal', 'load() was not called.', false);
-    const { url, backend } = this.wanted;
-    const message = { type: 'load', manifestUrl: url, ...(backend ? { backend } : {}) } as const;
+    const { url, wish } = this.wanted;
+    const message = { type: 'load', manifestUrl: url, wish } as const;
     const response = await this.ask(message, 'loaded', signal, (progress) => {
       if (progress.type === 'backend') this.onBackend?.(progress.backend);
       else if (progress.type === 'loadProgress') {

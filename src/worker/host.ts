@@ -10,7 +10,7 @@ import { createEngine, type Engine } from '../pipeline/engine';
 import { type GenerationEvent, generate } from '../pipeline/generate';
 import { chooseBackend, NoBackendError } from './backend';
 import { DeviceFailure } from './failures';
-import type { BackendName, BackendSummary, ClipData, ModelSummary } from './protocol';
+import type { BackendSummary, BackendWish, ClipData, ModelSummary } from './protocol';
 
 export interface HostOptions {
   readonly signal: AbortSignal;
@@ -24,7 +24,7 @@ type ProgressEvent = Exclude<GenerationEvent, { type: 'clip' }>;
 const MOST_DEVICE_FAILURES = 2;
 
 export class EngineHost {
-  private wanted: { manifestUrl: string; requested: BackendName | undefined } | null = null;
+  private wanted: { manifestUrl: string; wish: BackendWish } | null = null;
   private backend: BackendSummary | null = null;
   private engine: Engine | null = null;
   private deviceFailures = 0;
@@ -32,12 +32,8 @@ export class EngineHost {
   private failed: Promise<never> | null = null;
 
   /** Chooses a backend, loads the weights and builds the engine in place of the one before. */
-  async load(
-    manifestUrl: string,
-    requested: BackendName | undefined,
-    options: HostOptions,
-  ): Promise<ModelSummary> {
-    this.wanted = { manifestUrl, requested };
+  async load(manifestUrl: string, wish: BackendWish, options: HostOptions): Promise<ModelSummary> {
+    this.wanted = { manifestUrl, wish };
     return summaryOf(await this.build(options));
   }
 
@@ -66,11 +62,11 @@ export class EngineHost {
 
   private async build(options: HostOptions): Promise<Engine> {
     if (!this.wanted) throw new Error('No model is loaded yet: send load before generate.');
-    const { manifestUrl, requested } = this.wanted;
+    const { manifestUrl, wish } = this.wanted;
     this.engine?.dispose();
     this.engine = null;
-    if (!this.backend || (requested && requested !== this.backend.backend)) {
-      this.backend = await this.choose(requested);
+    if (!this.backend || (wish.backend && wish.backend !== this.backend.backend)) {
+      this.backend = await this.choose(wish);
     }
     options.onBackend?.(this.backend);
     const weights = await loadWeights(manifestUrl, options);
@@ -83,7 +79,7 @@ export class EngineHost {
     }
   }
 
-  private async choose(requested: BackendName | undefined): Promise<BackendSummary> {
+  private async choose(wish: BackendWish): Promise<BackendSummary> {
     let reject: (error: DeviceFailure) => void = () => undefined;
     const failed = new Promise<never>((_, fail) => {
       reject = fail;
@@ -100,7 +96,7 @@ export class EngineHost {
     const tooOften = this.deviceFailures >= MOST_DEVICE_FAILURES;
     const avoidWebGpu = tooOften ? 'The graphics card failed more than once.' : undefined;
     try {
-      return await chooseBackend({ requested, avoidWebGpu, onFailure });
+      return await chooseBackend({ wish, avoidWebGpu, onFailure });
     } catch (error) {
       this.failed = null;
       throw error instanceof NoBackendError ? error : new NoBackendError(String(error), { cause: error });

@@ -6,12 +6,19 @@ import type { GenerationOptions } from '../config/generation';
 import type { ModelConfig } from '../config/model';
 
 export type BackendName = 'webgpu' | 'wasm' | 'cpu';
+/** What a visitor may ask the engine to run on; what is left out is chosen. */
+export interface BackendWish {
+  readonly backend?: BackendName;
+  /** Of wasm, from 1 on. */
+  readonly threads?: number;
+}
+
 export type ClipFormat = 'mp4' | 'webm' | 'gif';
 
 /** Page → worker. `job` is chosen by the page and names one load, generation or encoding. */
 export type Request =
-  /** Picks a backend (`backend` overrides the choice), then fetches, verifies and uploads the weights. */
-  | { type: 'load'; job: number; manifestUrl: string; backend?: BackendName }
+  /** Picks a backend (`wish` overrides the choice), then fetches, verifies and uploads the weights. */
+  | { type: 'load'; job: number; manifestUrl: string; wish: BackendWish }
   | { type: 'generate'; job: number; options: GenerationOptions }
   /** Stops the named job after the step under way; answered by `cancelled`. */
   | { type: 'cancel'; job: number }

@@ -22,7 +22,7 @@ function receive(request: Request): void {
       start(job, inTurn, async (signal) => ({
         type: 'loaded',
         job,
-        model: await host.load(request.manifestUrl, request.backend, {
+        model: await host.load(request.manifestUrl, request.wish, {
           signal,
           onBackend: (backend) => post({ type: 'backend', job, backend }),
           onProgress: (progress) => post({ type: 'loadProgress', job, ...progress }),
