@@ -26,6 +26,10 @@ onEachBackend('attention', (backend) => {
     [2, 3, 40, 16, 2],
     [3, 1, 1, 12, 3],
     [2, 1, 37, 32, 2],
+    [1, 33, 65, 64, 1], // more than a tile each way
+    [1, 3, 300, 40, 2], // few queries, the keys split
+    [1, 9, 40, 128, 1],
+    [1, 2, 33, 80, 4], // heads of 20 channels
   ])('batch %i, %i queries, %i keys, width %i, %i heads agrees with the reference', async (...sizes) => {
     await expectAgreement(sizes);
   });
@@ -36,6 +40,7 @@ onEachBackend('attention', (backend) => {
     ['causal in a cache that is not full', [1, 6, 64, 16, 1], { causal: true, keyCount: 41 }],
     ['one query in a cache that is not full', [2, 1, 64, 32, 4], { causal: true, keyCount: 50 }],
     ['the first keys only', [2, 9, 48, 16, 1], { keyCount: 35 }],
+    ['causal over split keys', [1, 5, 290, 16, 1], { causal: true }],
     ['causal with more queries than keys', [1, 40, 3, 16, 1], { causal: true }],
   ])('%s agrees with the reference', async (_, sizes, options) => {
     await expectAgreement(sizes, options);
