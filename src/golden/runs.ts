@@ -3,7 +3,7 @@
  * positions and codes must be equal at every step.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { type PredictLogits, rowOf, type SamplingStep } from '../sampling/steps';
+import { predictFromLogits, rowOf, type SamplingStep } from '../sampling/steps';
 import { channelsLast, expectClose, expectEqual, expectSame, LIMITS } from './compare';
 import type { Fixture, FixtureFile, GoldenFolder, RunFacts } from './folder';
 import { decodeCodes, type LoadedCheckpoint, logitsOf } from './model';
@@ -36,15 +36,15 @@ async function checkRun(
   const transformer = checkpoint.transformer();
   let logits: Fixture = { shape: [], values: [] };
   const batch = file.get('step00.x').shape[0] ?? 1;
-  const predictLogits: PredictLogits = async (tokens, context, target) => {
-    logits = await logitsOf(transformer, { batch, tokens, context, target });
-    return Float32Array.from(logits.values);
-  };
+  const predict = predictFromLogits(async function* (state) {
+    logits = await logitsOf(transformer, state);
+    yield { first: 0, count: state.target.length, logits: Float32Array.from(logits.values) };
+  });
   let outcome: Outcome | undefined;
   let steps = 0;
   const likelihood = new Float64Array(batch);
   try {
-    const run = start(facts, file, { predictLogits, noise: recordedNoise(file) });
+    const run = start(facts, file, { predict, noise: recordedNoise(file) });
     for (let result = await run.next(); ; result = await run.next()) {
       if (result.done) {
         outcome = result.value;

@@ -147,7 +147,7 @@ function checkOneFilter(file: FixtureFile, label: string, facts: ProbsCase): voi
   }
   expectClose({ shape, values: all }, file.get(`${label}.probs`), LIMITS.probabilities);
   const noise = rowNoise(file.floats(`${label}.q`), codes);
-  const drawn = drawCodes(logits, new Int32Array(rows), 1, filter, noise, 0);
+  const drawn = drawCodes(logits, { batch: 1, target: new Int32Array(rows), filter, noise, step: 0 });
   expectSame(drawn.samples, file.ints(`${label}.samples`), 'samples');
 }
 

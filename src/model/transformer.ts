@@ -56,8 +56,9 @@ export function readTransformer(config: TransformerConfig, read: WeightReader): 
 }
 
 /**
- * Logits [B, NT, V] in the order of `target`. The caller disposes the result.
- * `observe` sees `input.*`, `blockNN.*`, `blockNN.inner.*`, `ln_f` and `logits`.
+ * All logits [B, NT, V] at once, in the order of `target`: for fixtures and measurements, as they take 4·B·NT·V bytes
+ * (537 MB for 128 frames of the official model). Sampling goes through `runTrunk` and `runHeadInChunks`.
+ * The caller disposes the result. `observe` sees what `runTrunk` shows, and `logits`.
  */
 export function runTransformer(
   parameters: TransformerParameters,
@@ -65,7 +66,19 @@ export function runTransformer(
   observe?: Observe,
 ): tf.Tensor3D {
   return tf.tidy(() => {
-    const { config, blocks, finalNorm, head } = parameters;
+    const logits = runHead(parameters, runTrunk(parameters, sets, observe)); // [B, NT, V]
+    observe?.('logits', logits);
+    return logits;
+  });
+}
+
+/**
+ * Everything but the head: hidden states of the targets after the final norm, [B, NT, C]. The caller disposes them.
+ * `observe` sees `input.*`, `blockNN.*`, `blockNN.inner.*` and `ln_f`.
+ */
+export function runTrunk(parameters: TransformerParameters, sets: TokenSets, observe?: Observe): tf.Tensor3D {
+  return tf.tidy(() => {
+    const { config, blocks, finalNorm } = parameters;
     let streams = embed(parameters, sets);
     observe?.('input.sos', streams.latents);
     observe?.('input.contexts', streams.contexts);
@@ -79,12 +92,50 @@ export function runTransformer(
       }
       streams = next;
     });
-    const normal = layerNorm(streams.targets, finalNorm.scale, finalNorm.bias); // [B, NT, C]
+    const normal = layerNorm(streams.targets, finalNorm.scale, finalNorm.bias) as tf.Tensor3D; // [B, NT, C]
     observe?.('ln_f', normal);
-    const logits = linear(normal, { weight: head }) as tf.Tensor3D; // [B, NT, V]
-    observe?.('logits', logits);
-    return logits;
+    return normal;
   });
+}
+
+/** Hidden states [..., C] to logits [..., V]. */
+function runHead<T extends tf.Tensor>({ head }: TransformerParameters, hidden: T): T {
+  return linear(hidden, { weight: head }) as T;
+}
+
+/** Most bytes that the logits of one chunk take, on every backend; WebGPU lets a kernel see 128 MiB unless asked. */
+export const LOGIT_BYTES = 16 * 2 ** 20;
+
+/** Logits [rows, V] of the hidden states from row `first` on. */
+export interface LogitRows {
+  readonly first: number;
+  readonly logits: tf.Tensor2D;
+}
+
+/**
+ * Logits of `hidden` [B, NT, C], so many rows at a time as fit into `mostBytes` (but one at least). A chunk's tensor
+ * is freed when the next one is asked for.
+ */
+export function* runHeadInChunks(
+  parameters: TransformerParameters,
+  hidden: tf.Tensor3D,
+  mostBytes: number = LOGIT_BYTES,
+): Generator<LogitRows, void, undefined> {
+  const { width, vocabulary } = parameters.config;
+  const rows = hidden.size / width;
+  const most = Math.max(1, Math.floor(mostBytes / (vocabulary * Float32Array.BYTES_PER_ELEMENT)));
+  for (let first = 0; first < rows; first += most) {
+    const logits = tf.tidy(() => {
+      const all = tf.reshape(hidden, [rows, width]) as tf.Tensor2D; // [B·NT, C]
+      const some = rows > most ? tf.slice(all, [first, 0], [Math.min(most, rows - first), width]) : all;
+      return runHead(parameters, some); // [rows of the chunk, V]
+    });
+    try {
+      yield { first, logits };
+    } finally {
+      logits.dispose();
+    }
+  }
 }
 
 /** `tf.tidy` over a set of streams, which its types do not allow for. */

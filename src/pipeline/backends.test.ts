@@ -9,6 +9,7 @@ import { runTransformer, type TokenSets } from '../model/transformer';
 import { drawCodes } from '../sampling/filtering';
 import { sampleTokens } from '../sampling/generate';
 import { CounterNoise } from '../sampling/random';
+import { predictFromLogits } from '../sampling/steps';
 import type { Engine } from './engine';
 import { createTinyEngine } from './testing/tinyEngine';
 
@@ -43,7 +44,8 @@ async function logitsOf(engine: Engine, sets: TokenSets): Promise<Float32Array> 
 }
 
 const draw = (logits: Float32Array, target: Int32Array, temperature: number): Int32Array =>
-  drawCodes(logits, target, 1, { temperature }, new CounterNoise(SEED), 0).samples;
+  drawCodes(logits, { batch: 1, target, filter: { temperature }, noise: new CounterNoise(SEED), step: 0 })
+    .samples;
 
 describe('a seed on another backend', () => {
   const passes: { sets: TokenSets; logits: Float32Array }[] = [];
@@ -53,13 +55,12 @@ describe('a seed on another backend', () => {
   it('is recorded on cpu', async () => {
     const engine = await engineOn('cpu');
     const [, h, w] = engine.manifest.model.grid;
-    const predictLogits = async (tokens: Int32Array, context: Int32Array, target: Int32Array) => {
-      const sets = { tokens: tokens.slice(), context: context.slice(), target: target.slice() };
-      const logits = await logitsOf(engine, sets);
-      passes.push({ sets, logits: logits.slice() });
-      return logits;
-    };
-    for await (const _ of sampleTokens({ options: OPTIONS, grid: [2, h, w], predictLogits }));
+    const predict = predictFromLogits(async function* (state) {
+      const logits = await logitsOf(engine, state);
+      passes.push({ sets: state, logits });
+      yield { first: 0, count: state.target.length, logits };
+    });
+    for await (const _ of sampleTokens({ options: OPTIONS, grid: [2, h, w], predict }));
     engine.dispose();
     expect(passes.length).toBeGreaterThan(6);
   });

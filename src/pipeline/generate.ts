@@ -7,11 +7,11 @@ import type { GenerationOptions } from '../config/generation';
 import { downsampleOf, type Extent3 } from '../config/model';
 import { lookUp } from '../model/codebook';
 import { decodeInChunks } from '../model/decodeInChunks';
-import { runTransformer } from '../model/transformer';
 import { sampleTokens } from '../sampling/generate';
 import type { ClipData, StepSummary } from '../worker/protocol';
 import type { Engine } from './engine';
 import { writePixels } from './frames';
+import { predictorOf } from './predict';
 
 /** Every step, then the decoder's progress, then the clip as the last event. */
 export type GenerationEvent =
@@ -33,7 +33,7 @@ export async function* generate(
   const began = performance.now();
   const grid = gridFor(engine, options.frames);
   let tokens: Int32Array = new Int32Array(0);
-  const request = { options, grid, predictLogits: predictorOf(engine), ...(signal ? { signal } : {}) };
+  const request = { options, grid, predict: predictorOf(engine.transformer), ...(signal ? { signal } : {}) };
   for await (const summary of sampleTokens(request)) {
     tokens = summary.tokens;
     yield { type: 'step', summary };
@@ -60,17 +60,6 @@ export function gridFor({ manifest }: Engine, frames: number): Extent3 {
     );
   }
   return [latentFrames, rows, columns];
-}
-
-function predictorOf(engine: Engine) {
-  return async (tokens: Int32Array, context: Int32Array, target: Int32Array): Promise<Float32Array> => {
-    const logits = runTransformer(engine.transformer, { tokens, context, target });
-    try {
-      return await logits.data<'float32'>();
-    } finally {
-      logits.dispose();
-    }
-  };
 }
 
 function emptyClip({ manifest: { model } }: Engine, grid: Extent3): ClipData {

@@ -28,7 +28,8 @@ export async function* sampleInOrder(
     signal?.throwIfAborted();
     const logits = await predictNext(previous, position);
     signal?.throwIfAborted();
-    const { samples, scores } = drawCodes(logits, Int32Array.of(position), 1, filter, noise, position);
+    const target = Int32Array.of(position);
+    const { samples, scores } = drawCodes(logits, { batch: 1, target, filter, noise, step: position });
     const [token = 0] = samples;
     yield { position, token, score: scores[0] ?? 0 };
     previous = token;

@@ -6,7 +6,7 @@ import { chooseContext } from './masking';
 import { CounterNoise } from './random';
 import { draftMasks, reviseMasks } from './revise';
 import { maskedCount } from './schedules';
-import type { PredictLogits } from './steps';
+import { predictFromLogits } from './steps';
 
 const options: DecodeOptions = {
   steps: 8,
@@ -104,14 +104,15 @@ describe('Gibbs masks', () => {
 
 describe('extrapolate', () => {
   it('keeps the given frames and ends at the length asked for', async () => {
-    const predictLogits: PredictLogits = async (_tokens, _context, target) =>
-      new Float32Array(target.length * 5);
+    const predict = predictFromLogits(async function* ({ target }) {
+      yield { first: 0, count: target.length, logits: new Float32Array(target.length * 5) };
+    });
     const codes = Int32Array.of(1, 2, 3, 4, 4, 3);
     const run = extrapolate(
       codes,
       1,
       { window: 3, context: 1, total: 6, tokensPerFrame: 2, decode: options },
-      { predictLogits, noise: new CounterNoise(3) },
+      { predict, noise: new CounterNoise(3) },
     );
     let result = await run.next();
     const indices: number[] = [];

@@ -1,7 +1,8 @@
 // Filtering of logits and the race that draws a code.
 import { describe, expect, it } from 'vitest';
-import { drawCodes, probabilities } from './filtering';
+import { type DrawRequest, drawCodes, probabilities } from './filtering';
 import { CounterNoise } from './random';
+import { predictFromLogits } from './steps';
 
 const row = Float32Array.of(1, 3, 3, 0, 2);
 const kept = (filter: Parameters<typeof probabilities>[1]): number[] =>
@@ -49,10 +50,16 @@ describe('probabilities', () => {
 describe('drawCodes', () => {
   const rows = 20_000;
   const logits = new Float32Array(rows * row.length).map((_, i) => row[i % row.length] ?? 0);
-  const target = Int32Array.from({ length: rows }, (_, i) => i);
+  const request: DrawRequest = {
+    batch: 1,
+    target: Int32Array.from({ length: rows }, (_, i) => i),
+    filter: { temperature: 1 },
+    noise: new CounterNoise(5),
+    step: 3,
+  };
 
   it('draws each code as often as its probability says, within four standard errors', () => {
-    const { samples } = drawCodes(logits, target, 1, { temperature: 1 }, new CounterNoise(5), 0);
+    const { samples } = drawCodes(logits, { ...request, step: 0 });
     for (const [code, p] of probabilities(row, { temperature: 1 }).entries()) {
       const share = samples.filter((sample) => sample === code).length / rows;
       expect(Math.abs(share - p)).toBeLessThan(4 * Math.sqrt((p * (1 - p)) / rows));
@@ -60,28 +67,36 @@ describe('drawCodes', () => {
   });
 
   it('scores a sample with its probability', () => {
-    const p = probabilities(row, { temperature: 0.8, topK: 3 });
-    const { samples, scores } = drawCodes(
-      logits,
-      target,
-      1,
-      { temperature: 0.8, topK: 3 },
-      new CounterNoise(6),
-      0,
-    );
+    const filter = { temperature: 0.8, topK: 3 };
+    const p = probabilities(row, filter);
+    const { samples, scores } = drawCodes(logits, { ...request, filter });
     for (let i = 0; i < 100; i++) expect(scores[i]).toBeCloseTo(p[samples[i] ?? 0] ?? -1, 6);
   });
 
   it('does not depend on the order of the targets', () => {
-    const backwards = target.slice().reverse();
-    const forth = drawCodes(logits, target, 1, { temperature: 1 }, new CounterNoise(5), 3);
-    const back = drawCodes(logits, backwards, 1, { temperature: 1 }, new CounterNoise(5), 3);
+    const forth = drawCodes(logits, request);
+    const back = drawCodes(logits, { ...request, target: request.target.slice().reverse() });
     expect(back.samples.slice().reverse()).toEqual(forth.samples);
   });
 
+  it('draws the same from chunks of rows, whatever their order, sizes and samples', async () => {
+    const mixed = logits.map((logit, i) => logit * Math.sin(i));
+    const state = { ...request, batch: 2, tokens: new Int32Array(0), context: new Int32Array(0) };
+    const predict = predictFromLogits(async function* () {
+      for (const [first, count] of [
+        [9_990, 10_010],
+        [0, 1],
+        [1, 9_989],
+      ] as const) {
+        yield { first, count, logits: mixed.subarray(first * row.length, (first + count) * row.length) };
+      }
+    });
+    expect(await predict({ ...state, target: request.target.slice() })).toEqual(drawCodes(mixed, state));
+  });
+
   it('refuses logits that do not fit the targets', () => {
-    expect(() =>
-      drawCodes(new Float32Array(7), new Int32Array(3), 1, { temperature: 1 }, new CounterNoise(0), 0),
-    ).toThrow('7 logits do not divide into 3 targets');
+    expect(() => drawCodes(new Float32Array(7), { ...request, target: new Int32Array(3) })).toThrow(
+      '7 logits do not divide into 3 rows',
+    );
   });
 });

@@ -18,6 +18,17 @@ export interface Filter {
 /** Keeps temperature 0 finite. */
 const TEMPERATURE_EPSILON = 1e-8;
 
+/** What codes are drawn for, and how. */
+export interface DrawRequest {
+  readonly batch: number;
+  /** [B, NT] positions. */
+  readonly target: Int32Array;
+  readonly filter: Filter;
+  readonly noise: Noise;
+  /** Counts forward passes from 0, over all phases. */
+  readonly step: number;
+}
+
 export interface Draws {
   /** [B, NT] the code drawn for each target. */
   readonly samples: Int32Array<ArrayBuffer>;
@@ -25,44 +36,59 @@ export interface Draws {
   readonly scores: Float32Array<ArrayBuffer>;
 }
 
+/** Rows that a chunk of logits holds: `count` of all B·NT rows, from row `first` on. */
+export interface Rows {
+  readonly first: number;
+  readonly count: number;
+}
+
+/** Room for the codes of every target of a request. */
+export function emptyDraws({ target }: Pick<DrawRequest, 'target'>): Draws {
+  return { samples: new Int32Array(target.length), scores: new Float32Array(target.length) };
+}
+
 /**
- * Draws a code for every target. `logits` [B, NT, V] row by row in the order of `target` [B, NT].
+ * Draws a code for each of `rows` into `draws`. `logits` [rows.count, V], in the order of the request's targets.
  * One pass over each row when nothing is cut; no allocation per row.
  */
-export function drawCodes(
+export function drawRows(
   logits: Float32Array,
-  target: Int32Array,
-  batch: number,
-  filter: Filter,
-  noise: Noise,
-  step: number,
-): Draws {
-  const rows = target.length;
-  const samples = new Int32Array(rows);
-  const scores = new Float32Array(rows);
-  if (rows === 0) return { samples, scores };
-  const vocabulary = logits.length / rows;
-  if (!Number.isInteger(vocabulary) || vocabulary === 0 || rows % batch !== 0) {
-    throw new Error(`Draw: ${logits.length} logits do not divide into ${rows} targets of ${batch} samples.`);
+  { first, count }: Rows,
+  { batch, target, filter, noise, step }: DrawRequest,
+  { samples, scores }: Draws,
+): void {
+  if (count === 0) return;
+  const vocabulary = logits.length / count;
+  const perSample = target.length / batch;
+  if (!Number.isInteger(vocabulary) || vocabulary === 0 || !Number.isInteger(perSample)) {
+    throw new Error(
+      `Draw: ${logits.length} logits do not divide into ${count} rows, or ${target.length} targets into ${batch} samples.`,
+    );
   }
-  const perSample = rows / batch;
   const race = new Float32Array(vocabulary);
   const weights = new Float32Array(vocabulary);
-  for (let i = 0; i < rows; i++) {
+  for (let i = 0; i < count; i++) {
     const row = logits.subarray(i * vocabulary, (i + 1) * vocabulary);
     const sum = filterRow(row, filter, weights);
+    const at = first + i;
     const site: DrawSite = {
       step,
-      sample: Math.floor(i / perSample),
-      row: i % perSample,
-      position: target[i] ?? 0,
+      sample: Math.floor(at / perSample),
+      row: at % perSample,
+      position: target[at] ?? 0,
     };
     noise.fillCodes(site, race);
     const winner = largestRatio(weights, race);
-    samples[i] = winner;
-    scores[i] = (weights[winner] ?? 0) / sum;
+    samples[at] = winner;
+    scores[at] = (weights[winner] ?? 0) / sum;
   }
-  return { samples, scores };
+}
+
+/** Draws a code for every target from all their logits [B, NT, V] at once. */
+export function drawCodes(logits: Float32Array, request: DrawRequest): Draws {
+  const draws = emptyDraws(request);
+  drawRows(logits, { first: 0, count: request.target.length }, request, draws);
+  return draws;
 }
 
 /** Probabilities [V] of one row after temperature, top-k, softmax and top-p, renormalised. */

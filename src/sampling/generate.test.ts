@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { GenerationOptions } from '../config/generation';
 import type { Extent3 } from '../config/model';
 import { countSteps, type GenerationStep, type KnownTokens, sampleTokens } from './generate';
-import type { PredictLogits } from './steps';
+import { type Predict, predictFromLogits } from './steps';
 
 const V = 12;
 const grid: Extent3 = [2, 4, 4];
@@ -30,13 +30,13 @@ interface Call {
 }
 
 /** Prefers the code (position + number of context tokens) mod V, mildly. */
-function toyModel(calls: Call[] = []): PredictLogits {
-  return async (tokens, context, target) => {
+function toyModel(calls: Call[] = []): Predict {
+  return predictFromLogits(async function* ({ tokens, context, target }) {
     calls.push({ context: Array.from(context), target: Array.from(target), tokens: tokens.slice() });
     const logits = new Float32Array(target.length * V);
     for (const [row, position] of target.entries()) logits[row * V + ((position + context.length) % V)] = 2;
-    return logits;
-  };
+    yield { first: 0, count: target.length, logits };
+  });
 }
 
 async function collect(
@@ -47,7 +47,7 @@ async function collect(
   const request = {
     options: { ...options, ...given },
     grid,
-    predictLogits: toyModel(extra.calls),
+    predict: toyModel(extra.calls),
     known: extra.known,
   };
   for await (const step of sampleTokens(request)) steps.push(step);
@@ -131,7 +131,7 @@ describe('sampleTokens', () => {
   it('stops at the step under way when aborted', async () => {
     const abort = new AbortController();
     const calls: Call[] = [];
-    const run = sampleTokens({ options, grid, predictLogits: toyModel(calls), signal: abort.signal });
+    const run = sampleTokens({ options, grid, predict: toyModel(calls), signal: abort.signal });
     await run.next();
     abort.abort(new Error('enough'));
     await expect(run.next()).rejects.toThrow('enough');

@@ -7,13 +7,7 @@ import type { Extent3 } from '../config/model';
 import { type DecodeOptions, decode, planDecode } from './decode';
 import { CounterNoise } from './random';
 import { type DraftAndReviseOptions, draftAndRevise, planPasses } from './revise';
-import {
-  allPositions,
-  type GridState,
-  type PredictLogits,
-  type SamplerContext,
-  type SamplingStep,
-} from './steps';
+import { allPositions, type GridState, type Predict, type SamplerContext, type SamplingStep } from './steps';
 
 /** The token grid after a step. */
 export interface GenerationStep {
@@ -44,7 +38,7 @@ export interface GenerationRequest {
   /** T'×H'×W' of this clip. */
   readonly grid: Extent3;
   /** Batch 1; position = t·H'·W' + h·W' + w. */
-  readonly predictLogits: PredictLogits;
+  readonly predict: Predict;
   readonly signal?: AbortSignal;
   readonly known?: KnownTokens;
 }
@@ -67,7 +61,7 @@ export async function* sampleTokens(
 }
 
 /** Forward passes that `sampleTokens` will make. */
-export function countSteps(request: Omit<GenerationRequest, 'predictLogits' | 'signal'>): number {
+export function countSteps(request: Omit<GenerationRequest, 'predict' | 'signal'>): number {
   return planGeneration(request).steps;
 }
 
@@ -86,7 +80,7 @@ function planGeneration({
   options,
   grid,
   known,
-}: Omit<GenerationRequest, 'predictLogits' | 'signal'>): GenerationPlan {
+}: Omit<GenerationRequest, 'predict' | 'signal'>): GenerationPlan {
   const start = startState(grid, known);
   const positions = start.tokens.length;
   const { temperature, topK, topP, schedule, choiceTemperature } = options;
@@ -125,7 +119,7 @@ function planGeneration({
 }
 
 async function* allSteps(request: GenerationRequest): AsyncGenerator<SamplingStep, void, undefined> {
-  const { options, predictLogits, signal } = request;
+  const { options, predict, signal } = request;
   const { start, bootstrap, draft, draftSteps, reviseSteps } = planGeneration(request);
   const noise = new CounterNoise(options.seed);
   const { reviseTemperature: temperature, topK, topP } = options;
@@ -137,7 +131,7 @@ async function* allSteps(request: GenerationRequest): AsyncGenerator<SamplingSte
   const firstRevision = planPasses(start, revision, noise)[0];
   let index = 0;
   let state = start;
-  const sampler = (): SamplerContext => ({ predictLogits, noise, signal, firstStep: index });
+  const sampler = (): SamplerContext => ({ predict, noise, signal, firstStep: index });
   for (const phase of [bootstrap, draft]) {
     for await (const step of decode(state, phase, sampler())) {
       index = step.index + 1;

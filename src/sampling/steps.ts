@@ -1,20 +1,10 @@
 /**
- * What the samplers share: the state of a grid, a forward pass, and the record of one step. Types, and the few
+ * What the samplers share: the state of a grid, a prediction, and the record of one step. Types, and the few
  * functions that copy sets of positions. Every array of B samples is row-major; all samples of a batch have
  * equally many context tokens and equally many targets.
  */
-import { drawCodes, type Filter } from './filtering';
+import { type DrawRequest, type Draws, drawRows, emptyDraws, type Filter, type Rows } from './filtering';
 import type { Noise } from './random';
-
-/**
- * One forward pass: tokens [B, N], context [B, NC] and target [B, NT] positions → logits [B, NT, V] in the order
- * of `target`. Tokens outside `context` must not influence the result.
- */
-export type PredictLogits = (
-  tokens: Int32Array,
-  context: Int32Array,
-  target: Int32Array,
-) => Promise<Float32Array>;
 
 /** A grid of tokens and which of them are known. */
 export interface GridState {
@@ -27,24 +17,43 @@ export interface GridState {
   readonly target: Int32Array<ArrayBuffer>;
 }
 
+/** One forward pass, and how to draw from what it predicts. */
+export interface PredictionRequest extends GridState, Omit<DrawRequest, keyof GridState> {}
+
+/**
+ * One forward pass and the draw of a code for every target. Logits are nobody's business but the predictor's: all of
+ * them at once would be gigabytes for a long clip. Tokens outside `context` must not influence the result.
+ */
+export type Predict = (request: PredictionRequest) => Promise<Draws>;
+
+/** Logits of some rows of the targets, [rows.count, V]. */
+export interface LogitChunk extends Rows {
+  readonly logits: Float32Array;
+}
+
+/** A predictor from one that gives logits, a chunk of rows at a time in any order, each row once. */
+export function predictFromLogits(logitsOf: (state: GridState) => AsyncIterable<LogitChunk>): Predict {
+  return async (request) => {
+    const draws = emptyDraws(request);
+    for await (const chunk of logitsOf(request)) drawRows(chunk.logits, chunk, request, draws);
+    return draws;
+  };
+}
+
 export type Phase = 'bootstrap' | 'draft' | 'revise';
 
-/** One forward pass and what was made of it. */
-export interface SamplingStep extends GridState {
+/** One forward pass and what was made of it; `tokens` has the drawn codes already. */
+export interface SamplingStep extends GridState, Draws {
   readonly phase: Phase;
   /** Counts forward passes from 0, over all phases; the `step` of the noise. */
   readonly index: number;
-  /** [B, NT] code drawn for each target. `tokens` has them already. */
-  readonly samples: Int32Array<ArrayBuffer>;
-  /** [B, NT] their probabilities. */
-  readonly scores: Float32Array<ArrayBuffer>;
   readonly nextContext: Int32Array<ArrayBuffer>;
   readonly nextTarget: Int32Array<ArrayBuffer>;
 }
 
 /** What every sampler is driven by. */
 export interface SamplerContext {
-  readonly predictLogits: PredictLogits;
+  readonly predict: Predict;
   readonly noise: Noise;
   /** Looked at after each awaited forward pass; aborting throws its reason. */
   readonly signal?: AbortSignal | undefined;
@@ -56,15 +65,14 @@ export interface SamplerContext {
 export async function predictAndDraw(
   state: GridState,
   filter: Filter,
-  { predictLogits, noise, signal }: SamplerContext,
+  { predict, noise, signal }: SamplerContext,
   index: number,
 ): Promise<Pick<SamplingStep, 'tokens' | 'samples' | 'scores'>> {
   signal?.throwIfAborted();
-  const { tokens: before, context, target, batch } = state;
-  const logits = await predictLogits(before, context, target);
+  const { samples, scores } = await predict({ ...state, filter, noise, step: index });
   signal?.throwIfAborted();
-  const { samples, scores } = drawCodes(logits, target, batch, filter, noise, index);
-  const tokens = before.slice();
+  const { target, batch } = state;
+  const tokens = state.tokens.slice();
   const positions = tokens.length / batch;
   const targets = target.length / batch;
   for (let i = 0; i < target.length; i++) {
