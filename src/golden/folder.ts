@@ -4,7 +4,7 @@
  */
 import { existsSync, openAsBlob, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { blobSource, openSafetensors, openTorchFile } from '../loader/checkpoint';
+import { blobSource, type CheckpointFile, openSafetensors, openTorchFile } from '../loader/checkpoint';
 
 /** A tensor of a fixture file, F32, I32 or U8. */
 export interface Fixture {
@@ -78,10 +78,13 @@ export class GoldenFolder {
     return file;
   }
 
+  async checkpointFile(name: string): Promise<CheckpointFile> {
+    return { name, source: blobSource(await openAsBlob(join(this.path, name))) };
+  }
+
   /** The object in a file of torch.save; read once. */
   checkpoint(name: string): Promise<unknown> {
-    const open = async (): Promise<unknown> =>
-      openTorchFile(blobSource(await openAsBlob(join(this.path, name))));
+    const open = async (): Promise<unknown> => openTorchFile((await this.checkpointFile(name)).source);
     const checkpoint = this.#checkpoints.get(name) ?? open();
     this.#checkpoints.set(name, checkpoint);
     return checkpoint;

@@ -1,7 +1,15 @@
-/** Official checkpoints as models on the current tfjs backend. */
+/**
+ * Official checkpoints as models on the current tfjs backend. Those with a transformer go the whole way that a
+ * visitor's file goes: reader, conversion (to float32), manifest and shards, dequantization. A VQGAN alone is no model
+ * of ours; its weights come from the reader.
+ */
 import * as tf from '@tensorflow/tfjs-core';
-import type { Extent3 } from '../config/model';
-import { type OfficialModel, type PlainTensor, readOfficialModel } from '../loader/checkpoint';
+import type { Extent3, TokenizerConfig, TransformerConfig } from '../config/model';
+import { parseManifest } from '../loader';
+import { type PlainTensor, readOfficialModel } from '../loader/checkpoint';
+import type { ConversionOptions } from '../loader/convert';
+import { dequantize } from '../loader/dequantize';
+import { convertInMemory } from '../loader/testing/memorySink';
 import { lookUp } from '../model/codebook';
 import { type DecoderParameters, readDecoder, runDecoder } from '../model/decoder';
 import { type EncoderParameters, readEncoder } from '../model/encoder';
@@ -17,15 +25,30 @@ import type { Fixture, GoldenFolder } from './folder';
 /** A checkpoint whose weights are in memory as plain arrays: every backend is given its own tensors. */
 export class LoadedCheckpoint {
   private constructor(
-    readonly model: OfficialModel,
+    readonly model: { readonly transformer?: TransformerConfig; readonly tokenizer?: TokenizerConfig },
     private readonly weights: ReadonlyMap<string, PlainTensor>,
   ) {}
 
   static async open(folder: GoldenFolder, file: string): Promise<LoadedCheckpoint> {
     const model = readOfficialModel(await folder.checkpoint(file));
+    if (model.transformer) return LoadedCheckpoint.convert(folder, file, { quantization: 'float32' });
     const weights = new Map<string, PlainTensor>();
     for (const name of model.names) weights.set(name, await model.load(name));
     return new LoadedCheckpoint(model, weights);
+  }
+
+  static async convert(
+    folder: GoldenFolder,
+    file: string,
+    options: ConversionOptions,
+  ): Promise<LoadedCheckpoint> {
+    const { sink } = await convertInMemory([await folder.checkpointFile(file)], options);
+    const { model, tensors } = await parseManifest(sink.text ?? '', file);
+    const shard = (index: number): ArrayBuffer => sink.shards[index] ?? new ArrayBuffer(0);
+    const weights = tensors.map((entry): [string, PlainTensor] => {
+      return [entry.name, { shape: entry.shape, values: dequantize(entry, shard) }];
+    });
+    return new LoadedCheckpoint(model, new Map(weights));
   }
 
   readonly read: WeightReader = (name, shape) => {

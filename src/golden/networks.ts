@@ -18,7 +18,7 @@ export function mainCheckpoint(folder: GoldenFolder): string | undefined {
   })?.[0];
 }
 
-function setsOf(file: FixtureFile, label: string): TokenSets {
+export function setsOf(file: FixtureFile, label: string): TokenSets {
   return {
     batch: file.get(`${label}.target_indices`).shape[0] ?? 1,
     tokens: file.ints(`${label}.x_indices`),

@@ -7,6 +7,7 @@ import { existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { switchBackend as activate, gpuFailures, TEST_BACKENDS } from '../kernels/testing/backends';
+import { checkConversions, checkQuantizedLogits } from './conversions';
 import { checkCheckpoints, checkSums, checkZoos } from './files';
 import { GoldenFolder } from './folder';
 import { LoadedCheckpoint } from './model';
@@ -48,6 +49,7 @@ async function checkFolder(folder: GoldenFolder, report: Report): Promise<void> 
   await checkSums(folder, report);
   await checkCheckpoints(folder, report);
   await checkZoos(folder, report);
+  await checkConversions(folder, report);
   await checkSchedules(folder, report);
   await checkGibbsMasks(folder, report);
   await checkProbabilities(folder, report);
@@ -66,6 +68,7 @@ async function checkFolder(folder: GoldenFolder, report: Report): Promise<void> 
     }
     const began = performance.now();
     await checkTransformer(folder, report, open);
+    await checkQuantizedLogits(folder, report);
     await checkTokenizers(folder, report, open);
     await checkRuns(folder, report, open);
     if (backend === 'webgpu') {

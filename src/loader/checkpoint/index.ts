@@ -10,6 +10,7 @@ export {
   tokenizerConfig,
   transformerConfig,
 } from './officialModel';
+export { type CheckpointFile, type OpenedCheckpoint, openCheckpoint } from './open';
 export { openSafetensors } from './safetensors';
 export { type ByteSource, blobSource, CheckpointError } from './source';
 export { StoredTensor } from './tensor';

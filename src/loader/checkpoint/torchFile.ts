@@ -14,10 +14,17 @@ const LEGACY_MAGIC = [0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20
 /** The saved object, with a StoredTensor for each tensor. Throws CheckpointError. */
 export async function openTorchFile(source: ByteSource): Promise<unknown> {
   const head = await source.read(0, Math.min(source.size, LEGACY_MAGIC.length));
-  if (head[0] === 0x50 && head[1] === 0x4b) return openZip(source);
-  if (LEGACY_MAGIC.every((byte, i) => head[i] === byte)) return openLegacy(source);
-  throw new CheckpointError('it is neither a zip archive nor a legacy file of torch.save');
+  if (isZip(head)) return openZip(source);
+  if (isLegacy(head)) return openLegacy(source);
+  throw new CheckpointError(
+    'it begins like neither a zip archive nor a legacy file of torch.save; a .ckpt or .pt of PyTorch, or a .safetensors file is expected',
+  );
 }
+
+/** `head`: the first 14 bytes or more. */
+export const isTorchFile = (head: Uint8Array): boolean => isZip(head) || isLegacy(head);
+const isZip = (head: Uint8Array): boolean => head[0] === 0x50 && head[1] === 0x4b;
+const isLegacy = (head: Uint8Array): boolean => LEGACY_MAGIC.every((byte, i) => head[i] === byte);
 
 /** A persistent id: ('storage', class, key, location, number of elements, …). The location means nothing here. */
 interface StorageId {
