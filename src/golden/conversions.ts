@@ -12,6 +12,7 @@ import { expectSame } from './compare';
 import type { GoldenFolder } from './folder';
 import { LoadedCheckpoint, logitsOf } from './model';
 import { mainCheckpoint, setsOf } from './networks';
+import { filesOfModel } from './pairs';
 import type { Report } from './report';
 
 /**
@@ -37,12 +38,12 @@ export async function checkConversions(folder: GoldenFolder, report: Report): Pr
   for (const file of Object.keys(folder.manifest.checkpoints ?? {})) {
     const direct = readOfficialModel(await folder.checkpoint(file));
     if (!direct.transformer) continue;
-    const files = [await folder.checkpointFile(file)];
+    const files = await filesOfModel(folder, file);
     await report.check(`conversion of ${file} to float32`, async () => {
       const { manifest, plan, sink } = await convertInMemory(files, { quantization: 'float32' });
       expectSame([plan.missing.length], [0], 'missing tensors');
       expectSame([plan.skipped.filter(({ unknown }) => unknown).length], [0], 'tensors of unknown use');
-      for (const entry of manifest.tensors.filter(({ name }) => !name.startsWith('preview.'))) {
+      for (const entry of manifest.tensors.filter(({ name }) => direct.names.includes(name))) {
         const { values } = await direct.load(entry.name);
         expectSame(
           dequantize(entry, (i) => sink.shards[i] ?? new ArrayBuffer(0)),

@@ -21,6 +21,7 @@ import {
   type TransformerParameters,
 } from '../model/transformer';
 import type { Fixture, GoldenFolder } from './folder';
+import { filesOfModel } from './pairs';
 
 /** A checkpoint whose weights are in memory as plain arrays: every backend is given its own tensors. */
 export class LoadedCheckpoint {
@@ -42,7 +43,7 @@ export class LoadedCheckpoint {
     file: string,
     options: ConversionOptions,
   ): Promise<LoadedCheckpoint> {
-    const { sink } = await convertInMemory([await folder.checkpointFile(file)], options);
+    const { sink } = await convertInMemory(await filesOfModel(folder, file), options);
     const { model, tensors } = await parseManifest(sink.text ?? '', file);
     const shard = (index: number): ArrayBuffer => sink.shards[index] ?? new ArrayBuffer(0);
     const weights = tensors.map((entry): [string, PlainTensor] => {
