@@ -4,7 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import type { TransformerConfig } from '../config/model';
-import { embedding } from '../kernels/embedding';
+import { embedAt } from '../kernels/embedding';
 import { layerNorm } from '../kernels/layerNorm';
 import { linear } from '../kernels/linear';
 import { type BlockParameters, readBlock, runBlock, type Streams } from './block';
@@ -157,15 +157,13 @@ function embed(parameters: TransformerParameters, sets: TokenSets): Streams {
   if (n > config.positions) {
     throw new RangeError(`runTransformer: ${n} tokens exceed the model's ${config.positions} positions.`);
   }
-  const contextTokens = context.map((position, i) => tokens[Math.floor(i / contexts) * n + position] ?? -1);
-  const at = (positions: Int32Array): tf.Tensor2D => embedding(positionEmbedding, positions);
+  const codes = context.map((position, i) => tokens[Math.floor(i / contexts) * n + position] ?? -1);
+  const known = embedAt({ table: tokenEmbedding, codes }, positionEmbedding, context);
+  const masked = embedAt({ vector: maskEmbedding }, positionEmbedding, target);
+  const learned = tf.reshape(latentTokens, [1, config.latentTokens, width]) as tf.Tensor3D;
   return {
-    latents: tf.tile(tf.reshape(latentTokens, [1, config.latentTokens, width]), [batch, 1, 1]),
-    contexts: tf.reshape(tf.add(embedding(tokenEmbedding, contextTokens), at(context)), [
-      batch,
-      contexts,
-      width,
-    ]),
-    targets: tf.reshape(tf.add(at(target), tf.reshape(maskEmbedding, [1, width])), [batch, targets, width]),
+    latents: batch === 1 ? learned : tf.tile(learned, [batch, 1, 1]),
+    contexts: tf.reshape(known, [batch, contexts, width]),
+    targets: tf.reshape(masked, [batch, targets, width]),
   };
 }

@@ -1,10 +1,58 @@
-/** Rows of a table by index. `tf.gather` is right everywhere, but slow on wasm. */
+/**
+ * Rows of a table by index, and sums of a token's and a position's row. Indices are checked here, as a GPU would read
+ * garbage; they go to the device as int32.
+ */
 import * as tf from '@tensorflow/tfjs-core';
+import { int, runOnGpu } from '../gpu';
 import { runOnHeap } from '../heap';
+import { EmbeddingSumProgram } from './program';
+import { embedAtReference } from './reference';
 
-/** table [R, C], rows: indices -> [rows.length, C]. Throws on an index outside the table (a GPU would read garbage). */
+/** What stands at each position: rows of a table [V, C] by code, or the same vector [C] everywhere. */
+export type TokenRows =
+  | { readonly table: tf.Tensor2D; readonly codes: Int32Array }
+  | { readonly vector: tf.Tensor1D };
+
+/** table [R, C], rows: indices -> [rows.length, C]. Throws on an index outside the table. */
 export function embedding(table: tf.Tensor2D, rows: Int32Array): tf.Tensor2D {
-  const [count, width] = table.shape;
+  checkIndices(table, rows);
+  if (rows.length === 0) return tf.zeros([0, table.shape[1]]) as tf.Tensor2D;
+  if (tf.getBackend() === 'wasm') return copyRows(table, rows);
+  return tf.tidy(() => tf.gather(table, tf.tensor1d(rows, 'int32')));
+}
+
+/**
+ * What stands at n positions, plus their rows of the position table [P, C] -> [n, C]; one kernel on WebGPU.
+ * Throws on an index outside its table, or when codes and positions differ in number.
+ */
+export function embedAt(tokens: TokenRows, positionTable: tf.Tensor2D, positions: Int32Array): tf.Tensor2D {
+  checkIndices(positionTable, positions);
+  if ('codes' in tokens) {
+    checkIndices(tokens.table, tokens.codes);
+    if (tokens.codes.length !== positions.length) {
+      throw new RangeError(
+        `embedding: ${tokens.codes.length} codes for ${positions.length} positions; give as many of one as of the other.`,
+      );
+    }
+  }
+  const width = positionTable.shape[1];
+  if (positions.length === 0) return tf.zeros([0, width]) as tf.Tensor2D;
+  switch (tf.getBackend()) {
+    case 'webgpu':
+      return embedOnWebGpu(tokens, positionTable, positions);
+    case 'wasm':
+      return tf.tidy(() => {
+        const token =
+          'codes' in tokens ? copyRows(tokens.table, tokens.codes) : tf.reshape(tokens.vector, [1, width]);
+        return tf.add(token, copyRows(positionTable, positions));
+      });
+    default:
+      return embedAtReference(tokens, positionTable, positions);
+  }
+}
+
+function checkIndices(table: tf.Tensor2D, rows: Int32Array): void {
+  const [count] = table.shape;
   for (const row of rows) {
     if (row < 0 || row >= count) {
       throw new RangeError(
@@ -12,13 +60,28 @@ export function embedding(table: tf.Tensor2D, rows: Int32Array): tf.Tensor2D {
       );
     }
   }
-  if (rows.length === 0) return tf.zeros([0, width]) as tf.Tensor2D;
-  if (tf.getBackend() === 'wasm') {
-    return runOnHeap([table], [rows.length, width], (heap, output, input) => {
-      rows.forEach((row, i) => {
-        heap.copyWithin(output + i * width, input + row * width, input + (row + 1) * width);
-      });
+}
+
+/** `tf.gather` is slow on wasm. */
+function copyRows(table: tf.Tensor2D, rows: Int32Array): tf.Tensor2D {
+  const [, width] = table.shape;
+  return runOnHeap([table], [rows.length, width], (heap, output, input) => {
+    rows.forEach((row, i) => {
+      heap.copyWithin(output + i * width, input + row * width, input + (row + 1) * width);
     });
-  }
-  return tf.tidy(() => tf.gather(table, tf.tensor1d(rows, 'int32')));
+  });
+}
+
+function embedOnWebGpu(tokens: TokenRows, positionTable: tf.Tensor2D, positions: Int32Array): tf.Tensor2D {
+  return tf.tidy(() => {
+    const [rows, width] = [positions.length, positionTable.shape[1]];
+    const coded = 'codes' in tokens;
+    const program = new EmbeddingSumProgram(rows, width, coded);
+    const four = program.outputComponent;
+    const upload = (indices: Int32Array): tf.Tensor => tf.tensor1d(indices, 'int32');
+    const inputs = coded
+      ? [tokens.table, positionTable, upload(positions), upload(tokens.codes)]
+      : [tokens.vector, positionTable, upload(positions)];
+    return runOnGpu(program, inputs, [rows, width], [int(width / four), int((rows * width) / four)]);
+  });
 }
