@@ -70,6 +70,7 @@ function runNorm(norm: Norm, x: tf.Tensor5D): tf.Tensor5D {
 export function runNormSilu(norm: Norm, x: tf.Tensor5D, normName: string, observe?: Observe): tf.Tensor5D {
   return tf.tidy(() => {
     if (norm.kind === 'affine' && !observe) return channelAffine(x, norm.scale, norm.bias, 'silu');
+    if (norm.kind === 'group' && !observe) return groupNorm(x, norm.scale, norm.bias, { activation: 'silu' });
     const normal = runNorm(norm, x);
     observe?.(normName, normal);
     return silu(normal);

@@ -12,8 +12,11 @@ export function channelAffine(
   activation?: 'silu',
 ): tf.Tensor5D {
   if (tf.getBackend() === 'webgpu') {
-    const program = new ChannelAffineProgram(x.size, true, activation === 'silu');
-    return runOnGpu(program, [x, scale, bias], x.shape, [int(scale.shape[0]), int(x.size)]);
+    const [channels] = scale.shape;
+    const components = channels % 4 === 0 ? 4 : 1;
+    const program = new ChannelAffineProgram(x.size, components, true, activation === 'silu');
+    const uniforms = [int(channels / components), int(x.size / components)];
+    return runOnGpu(program, [x, scale, bias], x.shape, uniforms);
   }
   return channelAffineReference(x, scale, bias, activation) as tf.Tensor5D;
 }

@@ -1,4 +1,4 @@
-/** Group normalisation over a whole clip, from plain tf ops; used on every backend. */
+/** Group normalisation over a whole clip, from plain tf ops: for wasm and cpu, and the oracle of programs.ts. */
 import * as tf from '@tensorflow/tfjs-core';
 
 /** x [B, T, H, W, C], scale and bias [C] -> the same shape. Statistics of one sample and group of C/groups channels. */

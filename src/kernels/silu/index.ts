@@ -7,7 +7,9 @@ import { siluReference } from './reference';
 /** Any shape. */
 export function silu<T extends tf.Tensor>(x: T): T {
   if (tf.getBackend() === 'webgpu') {
-    return runOnGpu<T>(new ChannelAffineProgram(x.size, false, true), [x], x.shape, [int(1), int(x.size)]);
+    const components = x.size % 4 === 0 ? 4 : 1;
+    const program = new ChannelAffineProgram(x.size, components, false, true);
+    return runOnGpu<T>(program, [x], x.shape, [int(1), int(x.size / components)]);
   }
   return siluReference(x) as T;
 }
