@@ -29,7 +29,7 @@ export async function benchModel(): Promise<BenchModel> {
       new StoredWeights(
         manifest,
         manifest.shards.map(({ file }) => shard(file)),
-      ).read,
+      ),
   };
 }
 

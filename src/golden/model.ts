@@ -13,7 +13,7 @@ import { convertInMemory } from '../loader/testing/memorySink';
 import { lookUp } from '../model/codebook';
 import { type DecoderParameters, readDecoder, runDecoder } from '../model/decoder';
 import { type EncoderParameters, readEncoder } from '../model/encoder';
-import type { Observe, WeightReader } from '../model/parameters';
+import { float32Reader, type Observe, type WeightReader } from '../model/parameters';
 import {
   readTransformer,
   runTransformer,
@@ -52,14 +52,14 @@ export class LoadedCheckpoint {
     return new LoadedCheckpoint(model, new Map(weights));
   }
 
-  readonly read: WeightReader = (name, shape) => {
+  readonly read: WeightReader = float32Reader((name, shape) => {
     const weight = this.weights.get(name);
     if (!weight) throw new Error(`The checkpoint has no tensor ${name}.`);
     const fits =
       weight.shape.length === shape.length && shape.every((n, i) => n === -1 || n === weight.shape[i]);
     if (!fits) throw new Error(`${name} has shape [${weight.shape}], but [${shape}] is asked for.`);
     return tf.tensor(weight.values, [...weight.shape]);
-  };
+  });
 
   transformer(): TransformerParameters {
     const config = this.model.transformer;

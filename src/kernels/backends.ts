@@ -3,6 +3,7 @@
  * (the worker does) and loads a backend's package only when that backend is asked for.
  */
 import * as tf from '@tensorflow/tfjs-core';
+import { describeGpu } from './gpu';
 
 export interface WasmOptions {
   /** A folder ending in "/", or one URL for each of the three .wasm files by its stock name. Left out in Node. */
@@ -83,7 +84,8 @@ export async function prepareWebGpu(options: WebGpuOptions = {}): Promise<Prepar
   const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
   if (!adapter) throw new BackendUnavailable('WebGPU found no adapter.');
   const name = adapterName(adapter);
-  if (!options.allowSoftware && isSoftware(adapter)) {
+  const software = isSoftware(adapter);
+  if (!options.allowSoftware && software) {
     throw new BackendUnavailable(
       `WebGPU has only a software adapter (${name}), which is slower than WebAssembly.`,
     );
@@ -92,6 +94,7 @@ export async function prepareWebGpu(options: WebGpuOptions = {}): Promise<Prepar
     requiredFeatures: FEATURES.filter((feature) => adapter.features.has(feature)),
     requiredLimits: Object.fromEntries(LIMITS.map((limit) => [limit, adapter.limits[limit]])),
   });
+  describeGpu(device, { software });
   const { WebGPUBackend } = await import('@tensorflow/tfjs-backend-webgpu');
   if (tf.findBackendFactory('webgpu')) tf.removeBackend('webgpu');
   tf.registerBackend('webgpu', () => new WebGPUBackend(device, adapter.info));

@@ -6,6 +6,24 @@
 import type { WebGPUBackend, WebGPUProgram } from '@tensorflow/tfjs-backend-webgpu';
 import * as tf from '@tensorflow/tfjs-core';
 
+/** What kernels need to know of a device to choose among their variants. */
+export interface GpuTraits {
+  /** A CPU does the work (SwiftShader, lavapipe, WARP). */
+  readonly software: boolean;
+}
+
+const traits = new WeakMap<GPUDevice, GpuTraits>();
+
+/** To be called once for a device that kernels will run on. */
+export function describeGpu(device: GPUDevice, description: GpuTraits): void {
+  traits.set(device, description);
+}
+
+/** Of the current WebGPU backend's device. A device that nobody described counts as a graphics card. */
+export function gpuTraits(): GpuTraits {
+  return traits.get((tf.backend() as WebGPUBackend).device) ?? { software: false };
+}
+
 /** Names, types and values of the extra uniforms of one run, in the order of the program's `uniforms` declaration. */
 export type Uniforms = readonly { readonly type: 'int32' | 'float32'; readonly data: number[] }[];
 

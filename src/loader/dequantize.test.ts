@@ -20,7 +20,7 @@ async function stored(shardBytes?: number, tensors = SMALL_TENSORS): Promise<Sto
 
 /** Reads, copies and frees. */
 function values(weights: StoredWeights, name: string, shape: number[]): Float32Array {
-  const tensor = weights.read(name, shape);
+  const tensor = weights.tensor(name, shape);
   const data = tensor.dataSync<'float32'>().slice();
   tensor.dispose();
   return data;
@@ -95,11 +95,11 @@ describe('StoredWeights', () => {
   it('accepts any extent where the model asks for -1, and refuses another shape', async () => {
     const weights = await stored();
     expect(values(weights, 'a.float', [-1, 3])).toHaveLength(6);
-    expect(() => weights.read('a.float', [3, 2])).toThrow(
+    expect(() => weights.tensor('a.float', [3, 2])).toThrow(
       'a.float has shape [2, 3], but the model needs [3, 2]',
     );
-    expect(() => weights.read('a.float', [6])).toThrow('needs [6]');
-    expect(() => weights.read('nothing', [1])).toThrow('no tensor nothing');
+    expect(() => weights.tensor('a.float', [6])).toThrow('needs [6]');
+    expect(() => weights.tensor('nothing', [1])).toThrow('no tensor nothing');
   });
 
   it('gives a shard back after its last tensor, and not before', async () => {
@@ -108,9 +108,9 @@ describe('StoredWeights', () => {
     values(weights, 'c.byte', [3, 3]);
     values(weights, 'c.byte', [3, 3]); // The newest may be read again.
     values(weights, 'a.float', [2, 3]); // b is unread, so that their shard is still there.
-    expect(() => weights.read('c.byte', [3, 3])).toThrow('memory was given back');
+    expect(() => weights.tensor('c.byte', [3, 3])).toThrow('memory was given back');
     values(weights, 'b.half', [5]);
     values(weights, 'd.float', [7]);
-    expect(() => weights.read('a.float', [2, 3])).toThrow('memory was given back');
+    expect(() => weights.tensor('a.float', [2, 3])).toThrow('memory was given back');
   });
 });

@@ -1,8 +1,16 @@
 /**
- * Stored values to float32, and verified shards to tensors. Stored numbers are little-endian, as every platform
+ * Stored values to float32 or to packed matrices, and verified shards to tensors. Stored numbers are little-endian, as every platform
  * that runs a browser is, so that typed arrays may look at the bytes directly.
  */
 import * as tf from '@tensorflow/tfjs-core';
+import {
+  type Matrix,
+  type PackedValues,
+  packBytes,
+  readsPacked,
+  unpack,
+  uploadMatrix,
+} from '../kernels/linear';
 import { LoadError } from './errors';
 import {
   type ByteRange,
@@ -10,6 +18,7 @@ import {
   rowsAndColumns,
   scalesOf,
   sizeOf,
+  storedBytes,
   type TensorEntry,
 } from './manifest';
 
@@ -23,43 +32,55 @@ export function halfToFloat(half: number): number {
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
+/** A shard's bytes by its index in the manifest. */
+type Shard = (index: number) => ArrayBuffer;
+
 /** The values of a tensor, in a new array that shares nothing with the shards. */
-export function dequantize(
-  entry: TensorEntry,
-  shard: (index: number) => ArrayBuffer,
-): Float32Array<ArrayBuffer> {
-  const size = sizeOf(entry.shape);
+export function dequantize(entry: TensorEntry, shard: Shard): Float32Array<ArrayBuffer> {
   const buffer = shard(entry.shard);
-  if (entry.dtype === 'float32') return new Float32Array(buffer, entry.offset, size).slice();
-  if (entry.dtype === 'float16') {
-    return Float32Array.from(new Uint16Array(buffer, entry.offset, size), halfToFloat);
+  const size = sizeOf(entry.shape);
+  switch (entry.dtype) {
+    case 'float32':
+      return new Float32Array(buffer, entry.offset, size).slice();
+    case 'float16':
+      return Float32Array.from(new Uint16Array(buffer, entry.offset, size), halfToFloat);
+    case 'int8':
+      return scaleBytes(new Int8Array(buffer, entry.offset, size), scalesIn(entry, shard));
+    case 'int4':
+      return unpack(packedValues(entry, shard));
   }
-  if (!entry.scale) throw new Error(`dequantize: ${entry.dtype} tensor ${entry.name} has no scale`);
-  const [rows, columns] = rowsAndColumns(entry.shape);
-  const scales = new Float32Array(shard(entry.scale.shard), entry.scale.offset, scalesOf(entry));
-  const values = new Float32Array(size);
-  if (entry.dtype === 'int8') {
-    const quantized = new Int8Array(buffer, entry.offset, size);
-    for (let row = 0; row < size; row += columns) {
-      for (let c = 0; c < columns; c += 1) values[row + c] = (quantized[row + c] ?? 0) * (scales[c] ?? 0);
-    }
-    return values;
-  }
-  const wordsPerRow = Math.ceil(columns / 8);
-  const words = new Int32Array(buffer, entry.offset, rows * wordsPerRow);
-  for (let row = 0; row < rows; row += 1) {
-    const scaleRow = Math.floor(row / (entry.group ?? rows)) * columns;
-    for (let c = 0; c < columns; c += 1) {
-      const word = words[row * wordsPerRow + (c >> 3)] ?? 0;
-      const nibble = (word << (28 - 4 * (c & 7))) >> 28; // shifted up and back, which carries the sign along
-      values[row * columns + c] = nibble * (scales[scaleRow + c] ?? 0);
-    }
+}
+
+/** scales [O]; q [I, O] */
+function scaleBytes(q: Int8Array, scales: Float32Array): Float32Array<ArrayBuffer> {
+  const values = new Float32Array(q.length);
+  for (let row = 0; row < q.length; row += scales.length) {
+    for (let o = 0; o < scales.length; o += 1) values[row + o] = (q[row + o] ?? 0) * (scales[o] ?? 0);
   }
   return values;
 }
 
+/** An int8 or int4 tensor as the kernels take it: a view of the shard where the layouts agree. */
+function packedValues(entry: TensorEntry, shard: Shard): PackedValues {
+  const shape = rowsAndColumns(entry.shape);
+  const [rows, columns] = shape;
+  const buffer = shard(entry.shard);
+  const scales = scalesIn(entry, shard);
+  if (entry.dtype === 'int4' && entry.group !== undefined) {
+    const words = new Int32Array(buffer, entry.offset, storedBytes(entry) / 4);
+    return { bits: 4, shape, group: entry.group, words, scales };
+  }
+  const bytes = new Int8Array(buffer, entry.offset, rows * columns);
+  return { bits: 8, shape, group: rows, words: packBytes(bytes, columns), scales };
+}
+
+function scalesIn(entry: TensorEntry, shard: Shard): Float32Array {
+  if (!entry.scale) throw new Error(`dequantize: ${entry.dtype} tensor ${entry.name} has no scale`);
+  return new Float32Array(shard(entry.scale.shard), entry.scale.offset, scalesOf(entry));
+}
+
 /**
- * Tensors by name. Reading a tensor uploads it to the current backend and belongs to the caller. A shard's memory is
+ * Tensors by name, as the model's `WeightReader` has them: on the current backend, and the caller's. A shard's memory is
  * given back once all its tensors were read; the tensor read last can be read again, older ones may be gone.
  */
 export class StoredWeights {
@@ -76,10 +97,32 @@ export class StoredWeights {
   }
 
   /**
+   * float32.
    * @param shape what the model needs; -1 accepts any extent of that axis
    * @throws LoadError `not-a-manifest` when the tensor is missing or of another shape
    */
-  readonly read = (name: string, shape: readonly number[]): tf.Tensor => {
+  tensor(name: string, shape: readonly number[]): tf.Tensor {
+    return this.read(name, shape, (entry, shard) =>
+      tf.tensor(dequantize(entry, shard), [...entry.shape], 'float32'),
+    );
+  }
+
+  /** The matrix of a linear layer: packed as it is stored where the backend reads that, else float32. Throws as `tensor`. */
+  matrix(name: string, shape: readonly [inputs: number, outputs: number]): Matrix {
+    return this.read(name, shape, (entry, shard) =>
+      readsPacked() && entry.scale
+        ? uploadMatrix(packedValues(entry, shard))
+        : tf.tensor2d(dequantize(entry, shard), [...rowsAndColumns(entry.shape)]),
+    );
+  }
+
+  /** Gives back the memory of everything, read or not. */
+  release(): void {
+    this.shards.fill(null);
+    this.unread.clear();
+  }
+
+  private read<T>(name: string, shape: readonly number[], make: (entry: TensorEntry, shard: Shard) => T): T {
     const entry = this.entries.get(name);
     if (!entry) throw this.misfit(`they have no tensor ${name}`);
     const fits =
@@ -90,20 +133,14 @@ export class StoredWeights {
       );
     }
     if (this.last !== entry) this.giveBackRead();
-    const values = dequantize(entry, (index) => {
+    const result = make(entry, (index) => {
       const buffer = this.shards[index];
       if (!buffer) throw new Error(`StoredWeights: ${name} was read before, and its memory was given back.`);
       return buffer;
     });
     this.unread.delete(name);
     this.last = entry;
-    return tf.tensor(values, [...entry.shape], 'float32');
-  };
-
-  /** Gives back the memory of everything, read or not. */
-  release(): void {
-    this.shards.fill(null);
-    this.unread.clear();
+    return result;
   }
 
   /** Frees the shards of the tensor read before, where no unread tensor lies in them. */

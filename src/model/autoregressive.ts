@@ -10,7 +10,7 @@ import type { AutoregressiveConfig } from '../config/model';
 import { attention } from '../kernels/attention';
 import { embedding } from '../kernels/embedding';
 import { layerNorm } from '../kernels/layerNorm';
-import { linear } from '../kernels/linear';
+import { linear, type Matrix } from '../kernels/linear';
 import { writeRows } from '../kernels/writeRows';
 import { type BlockWeights, readBlockWeights } from './block';
 import { readScaleBias, type ScaleBias, type WeightReader } from './parameters';
@@ -26,7 +26,7 @@ export interface AutoregressiveParameters {
   readonly blocks: readonly BlockWeights[];
   readonly finalNorm: ScaleBias;
   /** [C, V] */
-  readonly head: tf.Tensor2D;
+  readonly head: Matrix;
 }
 
 /** Keys and values of the positions so far; its tensors are written in place, row by row. */
@@ -46,18 +46,18 @@ export function readAutoregressive(
   read: WeightReader,
 ): AutoregressiveParameters {
   const { width, vocabulary, positions } = config;
-  const matrix = (name: string, rows: number, columns: number): tf.Tensor2D =>
-    read(`transformer.${name}`, [rows, columns]) as tf.Tensor2D;
+  const table = (name: string, rows: number, columns: number): tf.Tensor2D =>
+    read.tensor(`transformer.${name}`, [rows, columns]) as tf.Tensor2D;
   return {
     config,
-    tokenEmbedding: matrix('tokenEmbedding', vocabulary, width),
-    positionEmbedding: matrix('positionEmbedding', positions, width),
-    startToken: read('transformer.startToken', [width]) as tf.Tensor1D,
+    tokenEmbedding: table('tokenEmbedding', vocabulary, width),
+    positionEmbedding: table('positionEmbedding', positions, width),
+    startToken: read.tensor('transformer.startToken', [width]) as tf.Tensor1D,
     blocks: Array.from({ length: config.blocks }, (_, i) =>
       readBlockWeights(width, read, `transformer.blocks.${i}`),
     ),
     finalNorm: readScaleBias(read, 'transformer.finalNorm', width),
-    head: matrix('head.weight', width, vocabulary),
+    head: read.matrix('transformer.head.weight', [width, vocabulary]),
   };
 }
 

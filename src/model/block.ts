@@ -45,8 +45,8 @@ export function readBlock(
 
 export function readBlockWeights(width: number, read: WeightReader, name: string): BlockWeights {
   const layer = (part: string, inputs: number, outputs: number): LinearWeights => ({
-    weight: read(`${name}.${part}.weight`, [inputs, outputs]) as tf.Tensor2D,
-    bias: read(`${name}.${part}.bias`, [outputs]) as tf.Tensor1D,
+    weight: read.matrix(`${name}.${part}.weight`, [inputs, outputs]),
+    bias: read.tensor(`${name}.${part}.bias`, [outputs]) as tf.Tensor1D,
   });
   return {
     norm1: readScaleBias(read, `${name}.norm1`, width),

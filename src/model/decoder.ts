@@ -46,8 +46,8 @@ export function readDecoder(config: TokenizerConfig, read: WeightReader): Decode
   const stages = decoder.map((stage, i) => {
     const name = `tokenizer.decoder.stages.${i}`;
     const up = prepareConvTranspose3d(
-      read(`${name}.up.weight`, [-1, -1, -1, channels, stage.channels]) as tf.Tensor5D,
-      read(`${name}.up.bias`, [stage.channels]) as tf.Tensor1D,
+      read.tensor(`${name}.up.weight`, [-1, -1, -1, channels, stage.channels]) as tf.Tensor5D,
+      read.tensor(`${name}.up.bias`, [stage.channels]) as tf.Tensor1D,
       stage.stride,
     );
     channels = stage.channels;
@@ -58,7 +58,7 @@ export function readDecoder(config: TokenizerConfig, read: WeightReader): Decode
   });
   return {
     config,
-    codebook: read('tokenizer.codebook', [codes, codeWidth]) as tf.Tensor2D,
+    codebook: read.tensor('tokenizer.codebook', [codes, codeWidth]) as tf.Tensor2D,
     postQuantization,
     inputNorm: readNorm(norm, read, 'tokenizer.decoder.inputNorm', inputs),
     stages,
@@ -68,7 +68,7 @@ export function readDecoder(config: TokenizerConfig, read: WeightReader): Decode
 
 /** The extent that `shape` leaves free at its end. */
 function readFreeWidth(read: WeightReader, name: string, shape: readonly number[]): number {
-  const weight = read(name, shape);
+  const weight = read.tensor(name, shape);
   const width = weight.shape[weight.shape.length - 1] ?? 0;
   weight.dispose();
   return width;

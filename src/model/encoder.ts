@@ -37,7 +37,7 @@ export function readEncoder(config: TokenizerConfig, read: WeightReader): Encode
       'readEncoder: this model was exported without an encoder (tokenizer.encoder is missing).',
     );
   }
-  const inputWeight = read('tokenizer.encoder.input.weight', [-1, -1, -1, 3, -1]);
+  const inputWeight = read.tensor('tokenizer.encoder.input.weight', [-1, -1, -1, 3, -1]);
   let channels = inputWeight.shape[4] ?? 0;
   inputWeight.dispose();
   const input = readConv3d(read, 'tokenizer.encoder.input', 3, channels);

@@ -4,7 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import type { AutoregressiveConfig, Extent3, ModelConfig } from '../config/model';
-import type { WeightReader } from './parameters';
+import { float32Reader, type WeightReader } from './parameters';
 
 export interface WeightShape {
   readonly name: string;
@@ -155,7 +155,7 @@ export function randomAutoregressiveReader(config: AutoregressiveConfig, seed: n
 
 function readerOf(weights: readonly WeightShape[], seed: number): WeightReader {
   const shapes = new Map(weights.map((weight) => [weight.name, weight]));
-  return (name, shape) => {
+  return float32Reader((name, shape) => {
     const weight = shapes.get(name);
     if (!weight) throw new Error(`randomReader: the configuration has no weight ${name}.`);
     if (shape.length !== weight.shape.length || shape.some((n, i) => n !== -1 && n !== weight.shape[i])) {
@@ -164,7 +164,7 @@ function readerOf(weights: readonly WeightShape[], seed: number): WeightReader {
       );
     }
     return tf.tensor(randomWeight(weight, seed), [...weight.shape], 'float32');
-  };
+  });
 }
 
 /** FNV-1a over the name's UTF-16 units, started from the seed. */

@@ -3,14 +3,25 @@
  * supply a `WeightReader`, tests and benches a random one (initialization.ts).
  */
 import type * as tf from '@tensorflow/tfjs-core';
+import type { Matrix } from '../kernels/linear';
 
 /**
- * Returns the float32 tensor of a name (names: ARCHITECTURE.md). `shape` is what the configuration demands;
- * an extent of -1 is free (kernel extents are properties of the weights, not of the configuration).
- * The reader throws when the name is missing or an extent differs. The caller of the reader owns the tensor
- * and may dispose it as soon as it has been rearranged for a kernel, so a reader makes a new one each time.
+ * Weights by name (names: ARCHITECTURE.md). `shape` is what the configuration demands; an extent of -1 is free (kernel
+ * extents are properties of the weights, not of the configuration). A reader throws when the name is missing or an
+ * extent differs. Its caller owns the tensors and may dispose them as soon as they have been rearranged for a kernel, so
+ * a reader makes new ones each time.
  */
-export type WeightReader = (name: string, shape: readonly number[]) => tf.Tensor;
+export interface WeightReader {
+  /** float32 */
+  tensor(name: string, shape: readonly number[]): tf.Tensor;
+  /** [I, O] of a linear layer: packed, where it is stored as integers and the current backend reads them; else float32. */
+  matrix(name: string, shape: readonly [inputs: number, outputs: number]): Matrix;
+}
+
+/** A reader of weights that are float32 in any case. */
+export function float32Reader(tensor: WeightReader['tensor']): WeightReader {
+  return { tensor, matrix: (name, shape) => tensor(name, shape) as tf.Tensor2D };
+}
 
 /** Sees intermediate activations. The tensor lives only during the call: clone or read it there. */
 export type Observe = (name: string, value: tf.Tensor) => void;
@@ -24,7 +35,7 @@ export interface ScaleBias {
 /** Reads `<name>.scale` and `<name>.bias`. */
 export function readScaleBias(read: WeightReader, name: string, channels: number): ScaleBias {
   return {
-    scale: read(`${name}.scale`, [channels]) as tf.Tensor1D,
-    bias: read(`${name}.bias`, [channels]) as tf.Tensor1D,
+    scale: read.tensor(`${name}.scale`, [channels]) as tf.Tensor1D,
+    bias: read.tensor(`${name}.bias`, [channels]) as tf.Tensor1D,
   };
 }

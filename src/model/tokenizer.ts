@@ -27,8 +27,8 @@ const ANY_KERNEL = [-1, -1, -1] as const;
 /** Reads `<name>.weight` [kt, kh, kw, inputs, outputs] and `<name>.bias`. */
 export function readConv3d(read: WeightReader, name: string, inputs: number, outputs: number): Conv3dWeights {
   return prepareConv3d(
-    read(`${name}.weight`, [...ANY_KERNEL, inputs, outputs]) as tf.Tensor5D,
-    read(`${name}.bias`, [outputs]) as tf.Tensor1D,
+    read.tensor(`${name}.weight`, [...ANY_KERNEL, inputs, outputs]) as tf.Tensor5D,
+    read.tensor(`${name}.bias`, [outputs]) as tf.Tensor1D,
   );
 }
 

@@ -6,7 +6,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { TransformerConfig } from '../config/model';
 import { embedAt } from '../kernels/embedding';
 import { layerNorm } from '../kernels/layerNorm';
-import { linear } from '../kernels/linear';
+import { linear, type Matrix } from '../kernels/linear';
 import { type BlockParameters, readBlock, runBlock, type Streams } from './block';
 import { type Observe, readScaleBias, type ScaleBias, type WeightReader } from './parameters';
 
@@ -23,7 +23,7 @@ export interface TransformerParameters {
   readonly blocks: readonly BlockParameters[];
   readonly finalNorm: ScaleBias;
   /** [C, V] */
-  readonly head: tf.Tensor2D;
+  readonly head: Matrix;
 }
 
 /** Positions are indices into the grid, t·H'·W' + h·W' + w. Arrays hold the samples of a batch one after the other. */
@@ -41,17 +41,17 @@ export interface TokenSets {
 /** Reads all weights; the tensors then belong to the result: free them with `tf.dispose(parameters)`. */
 export function readTransformer(config: TransformerConfig, read: WeightReader): TransformerParameters {
   const { width, vocabulary, positions, latentTokens, modes } = config;
-  const matrix = (name: string, rows: number, columns: number): tf.Tensor2D =>
-    read(`transformer.${name}`, [rows, columns]) as tf.Tensor2D;
+  const table = (name: string, rows: number, columns: number): tf.Tensor2D =>
+    read.tensor(`transformer.${name}`, [rows, columns]) as tf.Tensor2D;
   return {
     config,
-    tokenEmbedding: matrix('tokenEmbedding', vocabulary, width),
-    positionEmbedding: matrix('positionEmbedding', positions, width),
-    maskEmbedding: read('transformer.maskEmbedding', [width]) as tf.Tensor1D,
-    latentTokens: matrix('latentTokens', latentTokens, width),
+    tokenEmbedding: table('tokenEmbedding', vocabulary, width),
+    positionEmbedding: table('positionEmbedding', positions, width),
+    maskEmbedding: read.tensor('transformer.maskEmbedding', [width]) as tf.Tensor1D,
+    latentTokens: table('latentTokens', latentTokens, width),
     blocks: modes.map((mode, i) => readBlock(mode, config, read, `transformer.blocks.${i}`)),
     finalNorm: readScaleBias(read, 'transformer.finalNorm', width),
-    head: matrix('head.weight', width, vocabulary),
+    head: read.matrix('transformer.head.weight', [width, vocabulary]),
   };
 }
 

@@ -71,9 +71,7 @@ describe('createEngine', () => {
       },
       [...packed.files.values()].map((bytes) => bytes.buffer),
     );
-    await expect(createEngine(manifest, stored.read)).rejects.toThrow(
-      'no tensor tokenizer.decoder.output.bias',
-    );
+    await expect(createEngine(manifest, stored)).rejects.toThrow('no tensor tokenizer.decoder.output.bias');
     expect(tf.memory().numTensors).toBe(tensors);
   });
 
@@ -88,7 +86,7 @@ describe('createEngine', () => {
       ...manifest,
       tensors: manifest.tensors.filter((entry) => !entry.name.startsWith('preview.')),
     };
-    const other = await createEngine(bare, stored.read);
+    const other = await createEngine(bare, stored);
     expect(other.preview.patch).toBe(1);
     expect(new Set(other.preview.pixels).size).toBeGreaterThan(20);
     other.dispose();

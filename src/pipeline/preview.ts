@@ -31,8 +31,8 @@ function linearPreview(codebook: tf.Tensor2D, read: WeightReader, shape: readonl
   if (shape.length !== 2 || patch < 1 || patch * patch * 3 !== values) {
     throw new RangeError(`${WEIGHT} must have shape [D, p·p·3] for a whole p, got [${shape.join(', ')}].`);
   }
-  const weight = read(WEIGHT, [width, values]) as tf.Tensor2D;
-  const bias = read('preview.bias', [values]);
+  const weight = read.tensor(WEIGHT, [width, values]) as tf.Tensor2D;
+  const bias = read.tensor('preview.bias', [values]);
   return tf.reshape(tf.add(tf.matMul(codebook, weight), bias), [codes, patch, patch, 3]);
 }
 

@@ -72,7 +72,7 @@ export class EngineHost {
     const weights = await loadWeights(manifestUrl, options);
     try {
       options.signal.throwIfAborted();
-      this.engine = await this.unlessDeviceFails(createEngine(weights.manifest, weights.read));
+      this.engine = await this.unlessDeviceFails(createEngine(weights.manifest, weights));
       return this.engine;
     } finally {
       weights.release();

@@ -24,7 +24,6 @@ export interface MatmulOperands {
   /** [kt, kh, kw, I, O] in memory. */
   readonly weight: tf.Tensor;
   readonly bias?: tf.Tensor1D | undefined;
-  readonly gelu?: boolean | undefined;
   /** Added last; as large as the result. */
   readonly residual?: tf.Tensor | undefined;
 }
@@ -32,7 +31,7 @@ export interface MatmulOperands {
 /** The result with the shape `resultShape`; B·T'·H'·W'·O elements. */
 export function implicitMatmul<T extends tf.Tensor>(
   shape: MatmulShape,
-  { x, weight, bias, gelu = false, residual }: MatmulOperands,
+  { x, weight, bias, residual }: MatmulOperands,
   resultShape: readonly number[],
 ): T {
   const { batch, input, output, kernel, stride, paddings, inputs, outputs, transposed } = shape;
@@ -49,7 +48,6 @@ export function implicitMatmul<T extends tf.Tensor>(
       outputsByFour: outputs % 4 === 0,
       rows,
       bias: bias !== undefined,
-      gelu,
       residual: residual !== undefined,
     },
     [batch * output[0] * output[1] * output[2], outputs],

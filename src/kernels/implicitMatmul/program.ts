@@ -1,6 +1,6 @@
 /**
- * The WGSL behind linear layers, 3D convolutions and transposed ones: one matrix product whose left rows are read
- * straight from the clip, with replicate padding as clamped indices. A linear layer is the case of one tap and one row.
+ * The WGSL behind 3D convolutions and transposed ones: one matrix product whose left rows are read straight from the clip,
+ * with replicate padding as clamped indices.
  *
  * Layout: x [B, T, H, W, I], weight [kt, kh, kw, I, O], result [B, T', H', W', O]. A thread makes `rows` positions
  * (neighbours along W, or along one phase of W when transposed) times four channels, held in registers; neighbouring
@@ -12,7 +12,6 @@
  *   transposed   (o + k - 1 - j)/s - front        for the j ≡ o + k - 1 (mod s), so no inserted zeros are multiplied.
  */
 import type { WebGPUProgram } from '@tensorflow/tfjs-backend-webgpu';
-import { CLAMP, COEFFICIENTS } from '../gelu/polynomial';
 
 export interface MatmulVariant {
   readonly transposed: boolean;
@@ -23,7 +22,6 @@ export interface MatmulVariant {
   /** Positions a thread makes. */
   readonly rows: 4 | 8;
   readonly bias: boolean;
-  readonly gelu: boolean;
   readonly residual: boolean;
 }
 
@@ -63,12 +61,11 @@ export class ImplicitMatmulProgram implements WebGPUProgram {
   }
 
   getUserCode(): string {
-    const { transposed, rows, bias, gelu, residual } = this.variant;
+    const { transposed, rows, bias, residual } = this.variant;
     const each = (line: (r: number) => string): string =>
       Array.from({ length: rows }, (_, r) => line(r)).join('\n');
     return `
     ${this.accessors()}
-    ${gelu ? GELU : ''}
     fn main(index : i32) {
       if (index >= uniforms.threads) { return; }
       let quads = (uniforms.outputs + 3) / 4;
@@ -100,7 +97,6 @@ export class ImplicitMatmulProgram implements WebGPUProgram {
         if (column < uniforms.mW) {
           let at = (start + column) * uniforms.outputs;
           var y = a${r} + added;
-          ${gelu ? 'y = gelu(y);' : ''}
           ${residual ? 'y += residualAt(at, o);' : ''}
           store(at, o, y);
         }
@@ -178,15 +174,3 @@ export class ImplicitMatmulProgram implements WebGPUProgram {
     ].join('\n');
   }
 }
-
-/** Exact GELU by the polynomial of gelu/polynomial.ts. */
-const GELU = `
-fn gelu(x : vec4<f32>) -> vec4<f32> {
-  let s = min(x * x, vec4<f32>(${CLAMP}));
-  var p = vec4<f32>(${COEFFICIENTS[6]});
-  ${COEFFICIENTS.slice(0, 6)
-    .reverse()
-    .map((c) => `p = fma(p, s, vec4<f32>(${c}));`)
-    .join('\n  ')}
-  return x / (1.0 + exp(-x * p));
-}`;

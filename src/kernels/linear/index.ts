@@ -1,12 +1,23 @@
 /** y = x W + b with optional erf-GELU and residual; picks the implementation for the current backend. */
 import * as tf from '@tensorflow/tfjs-core';
 import { gelu } from '../gelu';
+import { type Matrix, toFloat32 } from './matrix';
 import { linearReference } from './reference';
 import { linearOnWebGpu } from './webgpu';
 
+export {
+  type Matrix,
+  type PackedMatrix,
+  type PackedValues,
+  packBytes,
+  readsPacked,
+  unpack,
+  uploadMatrix,
+} from './matrix';
+
 export interface LinearWeights {
   /** [I, O] */
-  readonly weight: tf.Tensor2D;
+  readonly weight: Matrix;
   /** [O] */
   readonly bias?: tf.Tensor1D;
 }
@@ -36,7 +47,8 @@ function linearOnWasm(x: tf.Tensor, { weight, bias }: LinearWeights, options: Li
   return tf.tidy(() => {
     const [inputs, outputs] = weight.shape;
     const a = tf.reshape(x, [-1, inputs]) as tf.Tensor2D; // [P, I]
-    let y: tf.Tensor = bias ? tf.fused.matMul({ a, b: weight, bias }) : tf.matMul(a, weight); // [P, O]
+    const b = toFloat32(weight);
+    let y: tf.Tensor = bias ? tf.fused.matMul({ a, b, bias }) : tf.matMul(a, b); // [P, O]
     if (options.activation === 'gelu') y = gelu(y);
     y = tf.reshape(y, [...x.shape.slice(0, -1), outputs]);
     return options.residual ? tf.add(y, options.residual) : y;

@@ -1,32 +1,38 @@
-/** Linear layers on WebGPU: a convolution with one tap over one long row, with bias, GELU and residual fused. */
+/** Linear layers on WebGPU: one program, with bias, GELU and residual fused and packed weights dequantized on the way. */
 import type * as tf from '@tensorflow/tfjs-core';
-import { implicitMatmul } from '../implicitMatmul';
+import { gpuTraits, int, runOnGpu } from '../gpu';
 import type { LinearOptions, LinearWeights } from './index';
+import { isPacked } from './matrix';
+import type { LinearVariant } from './shader';
+import { chooseTiling, makeProgram, type Tiling } from './tiling';
 
-const ONE = [1, 1, 1] as const;
-const NO_PADDING = [0, 0] as const;
-
-/** x [..., I] -> [..., O]. */
+/** x [..., I] -> [..., O]. `tiling` is chosen by shape and adapter when left out; tests go through all of them. */
 export function linearOnWebGpu(
   x: tf.Tensor,
   { weight, bias }: LinearWeights,
   { activation, residual }: LinearOptions,
+  tiling?: Tiling,
 ): tf.Tensor {
   const [inputs, outputs] = weight.shape;
-  const extent = [1, 1, x.size / inputs] as const;
-  return implicitMatmul(
-    {
-      batch: 1,
-      input: extent,
-      output: extent,
-      kernel: ONE,
-      stride: ONE,
-      paddings: [NO_PADDING, NO_PADDING, NO_PADDING],
-      inputs,
-      outputs,
-      transposed: false,
-    },
-    { x, weight, bias, gelu: activation === 'gelu', residual },
+  const rows = x.size / inputs;
+  const packed = isPacked(weight);
+  const variant: LinearVariant = {
+    storage: packed ? `int${weight.bits}` : 'float32',
+    inputsByFour: inputs % 4 === 0,
+    outputsByFour: outputs % 4 === 0,
+    bias: bias !== undefined,
+    gelu: activation === 'gelu',
+    residual: residual !== undefined,
+  };
+  return runOnGpu(
+    makeProgram(tiling ?? chooseTiling(rows, outputs, gpuTraits()), variant, [rows, outputs]),
+    [
+      x,
+      ...(packed ? [weight.words, weight.scales] : [weight]),
+      ...(bias ? [bias] : []),
+      ...(residual ? [residual] : []),
+    ],
     [...x.shape.slice(0, -1), outputs],
+    [rows, inputs, outputs, packed ? weight.group : inputs].map(int),
   );
 }

@@ -8,15 +8,18 @@ const PATIENCE = 180_000;
 
 /** A `describe` for each backend; WebGPU is reported as skipped where no Vulkan driver is found. */
 export function onEachBackend(title: string, body: (backend: TestBackend) => void): void {
-  for (const backend of TEST_BACKENDS) {
-    const missing = backend === 'webgpu' && findVulkanDriver() === undefined;
-    describe.skipIf(missing)(`${title} on ${backend}`, { timeout: PATIENCE }, () => {
-      beforeAll(async () => {
-        expect(await switchBackend(backend)).toBe(true);
-      }, PATIENCE);
-      body(backend);
-    });
-  }
+  for (const backend of TEST_BACKENDS) onBackend(backend, title, body);
+}
+
+/** The same for one backend. */
+export function onBackend(backend: TestBackend, title: string, body: (backend: TestBackend) => void): void {
+  const missing = backend === 'webgpu' && findVulkanDriver() === undefined;
+  describe.skipIf(missing)(`${title} on ${backend}`, { timeout: PATIENCE }, () => {
+    beforeAll(async () => {
+      expect(await switchBackend(backend)).toBe(true);
+    }, PATIENCE);
+    body(backend);
+  });
 }
 
 /** Plain values, so that a tensor can be made of them on any backend. */

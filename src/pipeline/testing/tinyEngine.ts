@@ -7,5 +7,5 @@ export async function createTinyEngine(): Promise<Engine> {
   const packed = packTinyModel();
   const manifest = await parseManifest(packed.manifest, 'test');
   const shards = [...packed.files.values()].map((bytes) => bytes.buffer);
-  return createEngine(manifest, new StoredWeights(manifest, shards).read);
+  return createEngine(manifest, new StoredWeights(manifest, shards));
 }

@@ -1,0 +1,72 @@
+var<workgroup> tileX : array<vec4<f32>, 64>;        // [row, quad of inputs]
+var<workgroup> tileW : array<vec4<f32>, 256>;      // [input, quad of outputs]
+fn inputQuads() -> i32 { return (uniforms.inputs + 3) / 4; }
+fn outputQuads() -> i32 { return (uniforms.outputs + 3) / 4; }
+fn xAt(row : i32, c : i32) -> vec4<f32> {
+  if (c >= inputQuads()) { return vec4<f32>(0.0); }
+  return x[row * (uniforms.inputs / 4) + c];
+}
+fn scaleAt(g : i32, q : i32) -> vec4<f32> { return scales[(g * uniforms.outputs) / 4 + q]; }
+fn weightAt(i : i32, q : i32) -> vec4<f32> {
+  let word = words[i * outputQuads() + q];
+  return vec4<f32>((vec4<i32>(word) << vec4<u32>(24u, 16u, 8u, 0u)) >> vec4<u32>(24u)); }
+fn finish(row : i32, q : i32, sum : vec4<f32>) {
+  var y = sum * scaleAt(0, q);
+  let at = row * uniforms.outputs;
+  y += residual[(at) / 4 + q];
+  result[at / 4 + q] = y;
+}
+fn main(index : i32) {
+  let lane = index % 128;
+  // From the flat index: a dispatch over 65,535 workgroups is reshaped, and may then have some to spare.
+  let tile = index / 128;
+  let tilesAcross = (outputQuads() + 15) / 16;
+  let firstQuad = tile % tilesAcross * 16;
+  let firstRow = tile / tilesAcross * 16;
+  let across = lane % 16;
+  let down = lane / 16;
+  var sum0 = vec4<f32>(0.0);
+  var sum1 = vec4<f32>(0.0);
+  for (var start = 0; start < inputQuads(); start += 4) {
+    for (var i = lane; i < 64; i += 128) {
+      tileX[i] = xAt(min(firstRow + i / 4, uniforms.rows - 1), start + i % 4);
+    }
+    for (var i = lane; i < 256; i += 128) {
+      let input = min(start * 4 + i / 16, uniforms.inputs - 1);
+      let q = min(firstQuad + i % 16, outputQuads() - 1);
+      tileW[i] = weightAt(input, q);
+    }
+    workgroupBarrier();
+    for (var c = 0; c < 4; c++) {
+      let w0 = tileW[(4 * c + 0) * 16 + across];
+      let w1 = tileW[(4 * c + 1) * 16 + across];
+      let w2 = tileW[(4 * c + 2) * 16 + across];
+      let w3 = tileW[(4 * c + 3) * 16 + across];
+      {
+        let v = tileX[(down + 0) * 4 + c];
+        sum0 = fma(vec4<f32>(v.x), w0, sum0);
+        sum0 = fma(vec4<f32>(v.y), w1, sum0);
+        sum0 = fma(vec4<f32>(v.z), w2, sum0);
+        sum0 = fma(vec4<f32>(v.w), w3, sum0);
+      }
+      {
+        let v = tileX[(down + 8) * 4 + c];
+        sum1 = fma(vec4<f32>(v.x), w0, sum1);
+        sum1 = fma(vec4<f32>(v.y), w1, sum1);
+        sum1 = fma(vec4<f32>(v.z), w2, sum1);
+        sum1 = fma(vec4<f32>(v.w), w3, sum1);
+      }
+    }
+    workgroupBarrier();
+  }
+  let q = firstQuad + across;
+  if (q >= outputQuads()) { return; }
+  {
+    let row = firstRow + down + 0;
+    if (row < uniforms.rows) { finish(row, q, sum0); }
+  }
+  {
+    let row = firstRow + down + 8;
+    if (row < uniforms.rows) { finish(row, q, sum1); }
+  }
+}
