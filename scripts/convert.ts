@@ -61,6 +61,7 @@ async function run(plan: ConversionPlan, { out, dryRun }: CommandLine): Promise<
   process.once('SIGINT', stop).once('SIGTERM', stop);
   if (dryRun) {
     console.log(reportText(plan, await withBar(plan, NOWHERE, interrupt.signal)));
+    console.log(costText());
     return 0;
   }
   const sink = await FolderSink.create(out);
@@ -71,6 +72,7 @@ async function run(plan: ConversionPlan, { out, dryRun }: CommandLine): Promise<
     await sink.finish();
     console.log(report.split('\n\n', 1)[0]);
     console.log(worstText(result));
+    console.log(costText());
     console.log(
       `Written to ${out}; every tensor is listed in ${REPORT_FILE}. Open the page with ?model=${basename(out)}`,
     );
@@ -116,6 +118,13 @@ function worstText({ used }: ConversionResult): string {
   const worst = [...used].sort((a, b) => b.error - a.error).slice(0, 5);
   const rows = worst.map(({ name, dtype, error }) => `  ${error.toExponential(2)}  ${dtype}  ${name}`);
   return ['Quantization, relative L2, worst first:', ...rows].join('\n');
+}
+
+/** Of this process, from its start. */
+function costText(): string {
+  const { userCPUTime, systemCPUTime, maxRSS } = process.resourceUsage();
+  const processor = (userCPUTime + systemCPUTime) / 1e6;
+  return `${process.uptime().toFixed(1)} s, ${processor.toFixed(1)} s of processor time, ${(maxRSS / 1e3).toFixed(0)} MB resident at most`;
 }
 
 const OPTIONS: Readonly<Record<Need['what'], string>> = {
