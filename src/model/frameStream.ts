@@ -5,8 +5,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { type Conv3dWeights, conv3d } from '../kernels/conv3d';
-import type { Padding } from '../kernels/conv3d/padding';
-import { samePadding } from '../kernels/conv3d/padding';
+import { type Padding, samePadding, transposedLength } from '../kernels/conv3d/padding';
 import { type ConvTranspose3dWeights, convTranspose3d } from '../kernels/convTranspose3d';
 
 /** Makes frames [first, end) of a clip; each call continues where the last one ended. The caller owns the result. */
@@ -118,7 +117,7 @@ export function upConvolution(take: Take, frames: number, weights: ConvTranspose
   const stride = weights.stride[0];
   const [front, behind] = samePadding(kernel, stride);
   return {
-    frames: (front + frames + behind - 1) * stride + 2 - kernel,
+    frames: transposedLength(front + frames + behind, kernel, stride),
     granularity: stride,
     produce: (first, end) =>
       tf.tidy(() => {

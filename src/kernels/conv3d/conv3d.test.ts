@@ -85,6 +85,13 @@ onEachBackend('conv3d', (backend) => {
     },
   );
 
+  it('refuses a clip with other channels than the weights read', () => {
+    tf.tidy(() => {
+      const weights = prepareConv3d(tf.ones([1, 1, 1, 4, 2]), tf.ones([2]));
+      expect(() => conv3d(tf.ones([1, 1, 2, 2, 3]), weights)).toThrow('has 3 channels, the weights read 4');
+    });
+  });
+
   it('adds a residual', async () => {
     const operands = [values([1, 2, 3, 4, 8], 1), values([3, 3, 3, 8, 8], 2), values([8], 3)];
     await expectParity(

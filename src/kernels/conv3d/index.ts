@@ -4,10 +4,10 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import type { Extent3 } from '../../config/model';
-import type { Padding } from './padding';
+import { checkChannels, type Padding } from './padding';
 import { conv3dReference } from './reference';
 import { conv3dOnWasm, stackKernel } from './wasm';
-import { conv3dOnWebGpu } from './webgpu';
+import { convolveOnWebGpu } from './webgpu';
 
 export interface Conv3dWeights {
   readonly kernel: Extent3;
@@ -38,13 +38,15 @@ export function prepareConv3d(weight: tf.Tensor5D, bias: tf.Tensor1D): Conv3dWei
   return { ...common, layout: 'stacked', weight: stacked };
 }
 
-/** x [B, T, H, W, I] -> [B, T', H', W', O]. */
+/** x [B, T, H, W, I] -> [B, T', H', W', O]. Throws unless x has the channels that the weights read. */
 export function conv3d(x: tf.Tensor5D, weights: Conv3dWeights, options: Conv3dOptions = {}): tf.Tensor5D {
+  checkChannels('conv3d', x, weights.inputs);
   return tf.tidy(() => {
     const { stride = [1, 1, 1], timePadding, residual } = options;
     const { layout, weight, bias, kernel } = weights;
     if (layout === 'plain' && tf.getBackend() === 'webgpu') {
-      return conv3dOnWebGpu(x, weight as tf.Tensor5D, bias, stride, timePadding, residual);
+      const options = { stride, timePadding, residual, transposed: false };
+      return convolveOnWebGpu(x, weight as tf.Tensor5D, bias, options);
     }
     const y =
       layout === 'stacked'

@@ -23,6 +23,24 @@ export function samePadding3(kernel: Extent3, stride: Extent3, time?: Padding): 
   ];
 }
 
+/** Length of an axis of `padded` positions after a convolution. */
+export function convolvedLength(padded: number, kernel: number, stride: number): number {
+  return Math.floor((padded - kernel) / stride) + 1;
+}
+
+/** The same after a transposed one, which drops kernel - 1 positions at each end. */
+export function transposedLength(padded: number, kernel: number, stride: number): number {
+  return (padded - 1) * stride + kernel - 2 * (kernel - 1);
+}
+
+/** Throws unless the last axis of `x` has the channels that the weights of `operation` read. */
+export function checkChannels(operation: string, x: tf.Tensor5D, inputs: number): void {
+  if (x.shape[4] === inputs) return;
+  throw new RangeError(
+    `${operation}: a clip [${x.shape.join(', ')}] has ${x.shape[4]} channels, the weights read ${inputs}.`,
+  );
+}
+
 /** [0, 0, 0, 1, …, n-1, n-1]: which source position each padded position repeats. */
 export function replicateIndices(extent: number, [front, behind]: Padding): Int32Array {
   return Int32Array.from({ length: front + extent + behind }, (_, i) =>

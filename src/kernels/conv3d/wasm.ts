@@ -6,7 +6,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Extent3 } from '../../config/model';
 import { runOnHeap } from '../heap';
-import { type Padding, replicateIndices, samePadding3 } from './padding';
+import { convolvedLength, type Padding, replicateIndices, samePadding3 } from './padding';
 
 /** Which source frames, rows and columns a packed clip is made of. */
 export interface PackPlan {
@@ -108,7 +108,7 @@ export function conv3dOnWasm(
     const [batch, frames, height, width] = x.shape;
     const [time, rows, columns] = samePadding3(kernel, stride, timePadding);
     const paddedFrames = replicateIndices(frames, time);
-    const count = Math.floor((paddedFrames.length - kernel[0]) / stride[0]) + 1;
+    const count = convolvedLength(paddedFrames.length, kernel[0], stride[0]);
     const packed = packFrames(x, {
       frames: Array.from({ length: count }, (_, t) =>
         paddedFrames.slice(t * stride[0], t * stride[0] + kernel[0]),

@@ -1,10 +1,10 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
 import type { Extent3 } from '../../config/model';
-import type { Padding } from '../conv3d/padding';
+import { type Padding, transposedLength } from '../conv3d/padding';
 import { expectParity, onEachBackend, values } from '../testing/parity';
 import { convTranspose3d, prepareConvTranspose3d } from './index';
-import { phasesOf, transposedLength } from './phases';
+import { phasesOf } from './phases';
 import { convTranspose3dReference } from './reference';
 
 describe('phases', () => {

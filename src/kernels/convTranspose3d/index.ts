@@ -1,10 +1,10 @@
 /** Transposed 3D convolution after replicate padding; weights are laid out once for the backend, as in conv3d. */
 import * as tf from '@tensorflow/tfjs-core';
 import type { Extent3 } from '../../config/model';
-import type { Padding } from '../conv3d/padding';
+import { checkChannels, type Padding } from '../conv3d/padding';
+import { convolveOnWebGpu } from '../conv3d/webgpu';
 import { convTranspose3dReference } from './reference';
 import { convTranspose3dOnWasm, phaseKernels } from './wasm';
-import { convTranspose3dOnWebGpu } from './webgpu';
 
 export interface ConvTranspose3dWeights {
   readonly kernel: Extent3;
@@ -31,15 +31,19 @@ export function prepareConvTranspose3d(
   return { ...common, weight: phases };
 }
 
-/** x [B, T, H, W, I] -> [B, T', H', W', O]; with kernel 4 and strides 1 or 2, T' = T·stride. */
+/** x [B, T, H, W, I] -> [B, T', H', W', O]; with kernel 4 and strides 1 or 2, T' = T·stride. Throws as conv3d does. */
 export function convTranspose3d(
   x: tf.Tensor5D,
   weights: ConvTranspose3dWeights,
   timePadding?: Padding,
 ): tf.Tensor5D {
-  const { weight, bias, kernel, stride } = weights;
-  if (!(weight instanceof tf.Tensor))
+  const { weight, bias, kernel, stride, inputs } = weights;
+  checkChannels('convTranspose3d', x, inputs);
+  if (!(weight instanceof tf.Tensor)) {
     return convTranspose3dOnWasm(x, weight, bias, kernel, stride, timePadding);
-  const run = tf.getBackend() === 'webgpu' ? convTranspose3dOnWebGpu : convTranspose3dReference;
-  return run(x, weight, bias, stride, timePadding);
+  }
+  if (tf.getBackend() === 'webgpu') {
+    return convolveOnWebGpu(x, weight, bias, { stride, timePadding, transposed: true });
+  }
+  return convTranspose3dReference(x, weight, bias, stride, timePadding);
 }

@@ -6,6 +6,7 @@
  * PyTorch's rule with padding k - 1: o = i·s + j - (k - 1) for input i and tap j, hence i = (o + k - 1 - j)/s and
  * j ≡ o + k - 1 (mod s).
  */
+import { transposedLength } from '../conv3d/padding';
 
 export interface Phase {
   /** Kernel positions in the order in which the convolution meets them, that is, falling. */
@@ -14,11 +15,6 @@ export interface Phase {
   readonly start: number;
   /** Outputs of this phase. */
   readonly count: number;
-}
-
-/** Length of the result for a padded input of `padded` positions. */
-export function transposedLength(padded: number, kernel: number, stride: number): number {
-  return (padded - 1) * stride + kernel - 2 * (kernel - 1);
 }
 
 /** The phases 0 … stride - 1 of an axis. Phases without a tap (a kernel shorter than its stride) are refused. */

@@ -4,10 +4,10 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import type { Extent3 } from '../../config/model';
-import { type Padding, replicateIndices, samePadding3 } from '../conv3d/padding';
+import { type Padding, replicateIndices, samePadding3, transposedLength } from '../conv3d/padding';
 import { packFrames, stackKernel } from '../conv3d/wasm';
 import { runOnHeap } from '../heap';
-import { type Phase, phasesOf, transposedLength } from './phases';
+import { type Phase, phasesOf } from './phases';
 
 /** One phase triple: its offsets in the output and what it convolves. */
 interface PhaseTriple {
