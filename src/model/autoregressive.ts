@@ -105,7 +105,7 @@ export function runAutoregressiveStep(
           if (!keys || !values) throw new RangeError(`runAutoregressiveStep: the cache has no block ${i}.`);
           writeRows(keys, key, position);
           writeRows(values, value, position);
-          return attendToFirst(query, keys, values, config.heads, position + 1);
+          return attention(query, keys, values, config.heads, { keyCount: position + 1 });
         }),
       );
     });
@@ -122,7 +122,7 @@ export function runAutoregressive(parameters: AutoregressiveParameters, tokens: 
     let x = embed(parameters, tokens, 0); // [1, N + 1, C]
     for (const block of blocks) {
       x = replacing(x, () =>
-        runBlock(block, x, (query, key, value) => attendCausally(query, key, value, config.heads)),
+        runBlock(block, x, (...qkv) => attention(...qkv, config.heads, { causal: true })),
       );
     }
     return predict(parameters, x);
@@ -167,29 +167,4 @@ function replacing(before: tf.Tensor3D, run: () => tf.Tensor3D): tf.Tensor3D {
   const after = tf.tidy(run);
   before.dispose();
   return after;
-}
-
-/** One query [1, 1, C] over the first `count` rows of keys and values [1, capacity, C]. */
-function attendToFirst(
-  query: tf.Tensor3D,
-  keys: tf.Tensor3D,
-  values: tf.Tensor3D,
-  heads: number,
-  count: number,
-): tf.Tensor3D {
-  const first = (x: tf.Tensor3D): tf.Tensor3D => tf.slice(x, [0, 0, 0], [1, count, -1]);
-  return attention(query, first(keys), first(values), heads);
-}
-
-/** Query i over keys 0 … i, one query at a time. */
-function attendCausally(
-  query: tf.Tensor3D,
-  key: tf.Tensor3D,
-  value: tf.Tensor3D,
-  heads: number,
-): tf.Tensor3D {
-  const rows = Array.from({ length: query.shape[1] }, (_, i) =>
-    attendToFirst(tf.slice(query, [0, i, 0], [1, 1, -1]), key, value, heads, i + 1),
-  );
-  return tf.concat(rows, 1);
 }

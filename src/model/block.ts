@@ -4,6 +4,7 @@ import type { BlockMode, TransformerConfig } from '../config/model';
 import { attention } from '../kernels/attention';
 import { layerNorm } from '../kernels/layerNorm';
 import { type LinearWeights, linear } from '../kernels/linear';
+import { sliceRows } from '../kernels/sliceRows';
 import { type Observe, readScaleBias, type ScaleBias, type WeightReader } from './parameters';
 
 /** The weights of one block, whatever it attends to. */
@@ -90,8 +91,8 @@ export function runBlock(
       const count = contexts.shape[1];
       const both = count === 0 ? targets : (tf.concat([contexts, targets], 1) as tf.Tensor3D); // [B, NC + NT, C]
       const next = attend(both, [], true);
-      const nextContexts = tf.slice(next, [0, 0, 0], [-1, count, -1]);
-      const nextTargets = tf.slice(next, [0, count, 0], [-1, -1, -1]);
+      const nextContexts = sliceRows(next, 0, count);
+      const nextTargets = sliceRows(next, count, targets.shape[1]);
       observe?.(`${name}.contexts`, nextContexts);
       observe?.(`${name}.targets`, nextTargets);
       return { ...streams, contexts: nextContexts, targets: nextTargets };

@@ -11,6 +11,7 @@ import { sampleTokens } from '../sampling/generate';
 import type { ClipData, StepSummary } from '../worker/protocol';
 import type { Engine } from './engine';
 import { writePixels } from './frames';
+import { nextTask } from './nextTask';
 import { predictorOf } from './predict';
 
 /** Every step, then the decoder's progress, then the clip as the last event. */
@@ -89,19 +90,4 @@ async function* decodeInto(
   } finally {
     latents.dispose();
   }
-}
-
-/**
- * Resolves in a later task, after messages that are waiting. A message to oneself, as timers are held back by
- * browsers to 4 ms and more.
- */
-function nextTask(): Promise<void> {
-  return new Promise((resolve) => {
-    const { port1, port2 } = new MessageChannel();
-    port1.onmessage = () => {
-      port1.close();
-      resolve();
-    };
-    port2.postMessage(null);
-  });
 }

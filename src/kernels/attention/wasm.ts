@@ -144,8 +144,12 @@ function attendOnce(
   const [batch, , width] = query.shape;
   const size = width / heads;
   return tf.tidy(() => {
+    // Not `tf.slice`, which on wasm copies all of x first.
     const rows = (x: tf.Tensor3D, sample: number): tf.Tensor2D =>
-      tf.reshape(tf.slice(x, [sample, 0, 0], [1, keys, width]), [keys, width]);
+      runOnHeap([x], [keys, width], (heap, output, input) => {
+        const start = input + sample * x.shape[1] * width;
+        heap.copyWithin(output, start, start + keys * width);
+      });
     const mixed = Array.from({ length: batch }, (_, sample) =>
       tf.tidy(() => {
         const blocks = headBlocks(query, sample, heads); // [C, heads]

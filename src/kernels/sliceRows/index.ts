@@ -1,0 +1,31 @@
+/**
+ * A piece along axis 1. `tf.slice` is right everywhere, but on wasm it first copies the whole tensor out of
+ * WebAssembly's memory, which a step over a long key/value cache cannot afford.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import { runOnHeap } from '../heap';
+
+/** x [B, N, ...] -> x[:, first … first + count], [B, count, ...]. Throws where x has no such rows. */
+export function sliceRows<T extends tf.Tensor>(x: T, first: number, count: number): T {
+  const [batch = 0, rows = 0, ...inner] = x.shape;
+  if (
+    !Number.isInteger(first) ||
+    !Number.isInteger(count) ||
+    first < 0 ||
+    count < 0 ||
+    first + count > rows
+  ) {
+    throw new RangeError(`sliceRows: rows ${first} to ${first + count} were asked for; there are ${rows}.`);
+  }
+  const shape = [batch, count, ...inner];
+  if (tf.getBackend() !== 'wasm' || count === 0) {
+    return tf.slice(x, [0, first], [batch, count]) as T;
+  }
+  const width = inner.reduce((product, extent) => product * extent, 1);
+  return runOnHeap<T>([x], shape, (heap, output, input) => {
+    for (let b = 0; b < batch; b++) {
+      const start = input + (b * rows + first) * width;
+      heap.copyWithin(output + b * count * width, start, start + count * width);
+    }
+  });
+}
