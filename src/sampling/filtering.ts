@@ -98,12 +98,18 @@ export function probabilities(row: Float32Array, filter: Filter): Float32Array {
   return weights.map((weight) => weight / sum);
 }
 
+/** What logits are multiplied with: the reciprocal of the temperature. */
+export function logitScale({ temperature }: Filter): number {
+  return 1 / (temperature + TEMPERATURE_EPSILON);
+}
+
 /** Writes unnormalised weights, 0 for what is cut, and returns their sum. */
-function filterRow(row: Float32Array, { temperature, topK, topP }: Filter, weights: Float32Array): number {
+function filterRow(row: Float32Array, filter: Filter, weights: Float32Array): number {
+  const { topK, topP } = filter;
   const max = largest(row);
   if (!Number.isFinite(max))
     throw new Error(`Draw: the largest logit of a row is ${max}; the model's output is broken.`);
-  let sum = expRow(row, max, 1 / (temperature + TEMPERATURE_EPSILON), weights);
+  let sum = expRow(row, max, logitScale(filter), weights);
   if (topK !== undefined && topK > 0 && topK < row.length) sum = keepLargest(row, topK, weights);
   if (topP !== undefined && topP < 1) sum = keepMass(weights, sum, topP);
   return sum;
