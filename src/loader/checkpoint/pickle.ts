@@ -1,11 +1,12 @@
 /**
  * Python pickles to plain JavaScript values, without running anything that they name: unknown classes become
- * `PythonObject`s that keep their arguments, state and items. The opcodes are read by the package pickleparser;
- * here are the classes it needs, and a mend for its long integers.
+ * `PythonObject`s that keep their arguments, state and items. The opcodes are read by the package pickleparser,
+ * through the reader in pickleReader.ts; here are the classes that it needs.
  *
  * dict → Map, list and tuple → Array, set → Set, bytes → Uint8Array, int → number (bigint beyond 2^53).
  */
-import { BufferReader, Parser } from 'pickleparser';
+import { Parser } from 'pickleparser';
+import { Deferred, PickleReader } from './pickleReader';
 
 /** A Python class or function: callable and constructible, as the parser calls both. */
 export interface PythonClass {
@@ -45,19 +46,11 @@ export class PythonObject {
   add(item: unknown): void {
     this.list.push(item);
   }
-
-  __setstate__(state: unknown): void {
-    this.state = state;
-  }
 }
 
 /** A dict that may carry attributes, as OrderedDict does (`_metadata` of a state_dict). */
 export class PythonDict extends Map<unknown, unknown> {
   state: unknown = undefined;
-
-  __setstate__(state: unknown): void {
-    this.state = state;
-  }
 }
 
 /** Turns a GLOBAL into something callable; undefined leaves it a placeholder. */
@@ -69,35 +62,65 @@ export interface UnpickleOptions {
   readonly persistent?: (id: unknown) => unknown;
 }
 
-/** Reads `count` pickles that follow each other. Returns them and where the last one ends. */
+/**
+ * Reads `count` pickles that follow each other. Returns them and where the last one ends.
+ * @throws Error with a sentence's part about what is damaged; EndOfPickle where the bytes end too early
+ */
 export function unpickle(
   bytes: Uint8Array,
   count: number,
   options: UnpickleOptions = {},
 ): { values: unknown[]; end: number } {
   const classes = new Map<string, PythonClass>();
+  const budget = new CopyBudget(bytes.length);
   const parser = new Parser({
     unpicklingTypeOfDictionary: 'Map',
     unpicklingTypeOfSet: 'Set',
     nameResolver: {
       resolve: (module, name) => {
         const key = `${module}.${name}`;
-        const known = classes.get(key) ?? pythonClass(module, name, options.resolve);
+        const known = classes.get(key) ?? pythonClass(module, name, options.resolve, budget);
         classes.set(key, known);
         return known;
       },
     },
     persistentResolver: {
-      resolve: (id: unknown) => (id instanceof LongText ? id.value() : options.persistent?.(id)),
+      // The reader asks this way for what it does itself; see there.
+      resolve: (id: unknown) => {
+        if (id instanceof Deferred) return id.value;
+        const action = reader.takeAction();
+        if (action === 'dict') return dictOf(id);
+        return action === 'build' ? build(id) : options.persistent?.(id);
+      },
     },
   });
-  const reader = new LongReader(bytes);
+  const reader = new PickleReader(bytes);
   const values = Array.from({ length: count }, () => parser.read<unknown>(reader));
   return { values, end: reader.position };
 }
 
-function pythonClass(module: string, className: string, resolve: ResolveGlobal | undefined): PythonClass {
-  const known = resolve?.(module, className) ?? BUILT_IN[`${module}.${className}`];
+/** DICT: keys and values one after the other. */
+function dictOf(items: unknown): PythonDict {
+  const dict = new PythonDict();
+  if (Array.isArray(items)) for (let i = 0; i + 1 < items.length; i += 2) dict.set(items[i], items[i + 1]);
+  return dict;
+}
+
+/** BUILD: [object, state]. Only instances that are ours to fill take a state; nothing else is changed by a pickle. */
+function build(pair: unknown): unknown {
+  const [object, state] = Array.isArray(pair) ? (pair as unknown[]) : [];
+  if (object instanceof PythonObject || object instanceof PythonDict) object.state = state;
+  else if (typeof object !== 'object' || object === null) throw new Error('a state is given to no object');
+  return object;
+}
+
+function pythonClass(
+  module: string,
+  className: string,
+  resolve: ResolveGlobal | undefined,
+  budget: CopyBudget,
+): PythonClass {
+  const known = resolve?.(module, className) ?? builtIn(budget, `${module}.${className}`);
   // A function declaration, which `new` accepts; what it returns is then the new object, so that NEWOBJ and
   // REDUCE both work.
   function make(...args: unknown[]): unknown {
@@ -106,74 +129,56 @@ function pythonClass(module: string, className: string, resolve: ResolveGlobal |
   return Object.assign(make, { module, className });
 }
 
-const makeDict = (pairs?: unknown): PythonDict =>
-  new PythonDict(Array.isArray(pairs) || pairs instanceof Map ? (pairs as Iterable<[unknown, unknown]>) : []);
-const makeSet = (items?: unknown): Set<unknown> => new Set(Array.isArray(items) ? items : []);
-const makeList = (items?: unknown): unknown[] => (Array.isArray(items) ? [...items] : []);
+/** A few bytes can ask for a copy of something large, again and again: what all copies hold together is limited. */
+class CopyBudget {
+  constructor(private left: number) {}
 
-/** Constructors of the standard library whose values have a counterpart here. */
-const BUILT_IN: Readonly<Record<string, (...args: unknown[]) => unknown>> = {
-  'collections.OrderedDict': makeDict,
-  'collections.defaultdict': () => makeDict(),
-  '__builtin__.dict': makeDict,
-  'builtins.dict': makeDict,
-  '__builtin__.set': makeSet,
-  'builtins.set': makeSet,
-  '__builtin__.frozenset': makeSet,
-  'builtins.frozenset': makeSet,
-  '__builtin__.list': makeList,
-  'builtins.list': makeList,
-  '_codecs.encode': (text) => Uint8Array.from(String(text), (character) => character.codePointAt(0) ?? 0),
-  'torch.Size': makeList,
-};
-
-const LONG1 = 0x8a;
-const LONG4 = 0x8b;
-const PERSID = 0x50;
-
-/** An integer on its way through the parser's persistent ids. */
-class LongText {
-  constructor(readonly bytes: Uint8Array) {}
-
-  /** Little-endian two's complement of any length. */
-  value(): number | bigint {
-    let big = 0n;
-    for (const byte of Array.from(this.bytes).reverse()) big = (big << 8n) | BigInt(byte);
-    big = BigInt.asIntN(8 * this.bytes.length, big);
-    const small = Number(big);
-    return Number.isSafeInteger(small) ? small : big;
+  /** @throws Error when more elements were copied than the pickle has bytes */
+  take(elements: number): void {
+    this.left -= elements;
+    if (this.left < 0) throw new Error('its containers are copied over and over');
   }
 }
 
-/**
- * pickleparser 0.2.1 takes long integers for unsigned and refuses those of more than 8 bytes (torch's legacy magic
- * number has 10). This reader swallows them itself: it shows the parser a PERSID opcode instead, whose "line"
- * is the integer, and `persistentResolver` hands its value back. The parser asks `hasNext` before every opcode
- * and nowhere else, which tells opcodes from other bytes.
- */
-class LongReader extends BufferReader {
-  #atOpcode = false;
-  #long: LongText | undefined;
-
-  override hasNext(): boolean {
-    this.#atOpcode = true;
-    return super.hasNext();
-  }
-
-  override byte(): number {
-    const byte = super.byte();
-    if (!this.#atOpcode) return byte;
-    this.#atOpcode = false;
-    if (byte !== LONG1 && byte !== LONG4) return byte;
-    const length = byte === LONG1 ? super.byte() : this.uint32();
-    this.#long = new LongText(Uint8Array.from(this.bytes(length)));
-    return PERSID;
-  }
-
-  override line(): string {
-    const long = this.#long;
-    this.#long = undefined;
-    // The parser passes a line on untouched, so an object goes through where it expects a string.
-    return long ? (long as unknown as string) : super.line();
+/** Constructors of the standard library whose values have a counterpart here. */
+function builtIn(budget: CopyBudget, name: string): ((...args: unknown[]) => unknown) | undefined {
+  const list = (items: unknown): unknown[] => {
+    if (items instanceof Set) budget.take(items.size);
+    else if (Array.isArray(items)) budget.take(items.length);
+    else return [];
+    return [...items];
+  };
+  const makeSet = (items?: unknown) => new Set(list(items));
+  const makeDict = (pairs?: unknown) => {
+    if (pairs instanceof Map) {
+      budget.take(pairs.size);
+      return new PythonDict(pairs);
+    }
+    return new PythonDict(list(pairs) as [unknown, unknown][]);
+  };
+  switch (name) {
+    case 'collections.OrderedDict':
+    case '__builtin__.dict':
+    case 'builtins.dict':
+      return makeDict;
+    case 'collections.defaultdict':
+      return () => makeDict();
+    case '__builtin__.set':
+    case 'builtins.set':
+    case '__builtin__.frozenset':
+    case 'builtins.frozenset':
+      return makeSet;
+    case '__builtin__.list':
+    case 'builtins.list':
+    case 'torch.Size':
+      return list;
+    case '_codecs.encode':
+      return (text) => {
+        if (typeof text !== 'string') throw new Error('_codecs.encode is given something else than text');
+        budget.take(text.length);
+        return Uint8Array.from(text, (character) => character.codePointAt(0) ?? 0);
+      };
+    default:
+      return undefined;
   }
 }

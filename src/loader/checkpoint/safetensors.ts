@@ -1,16 +1,19 @@
-/** The safetensors format: a JSON header and raw tensors. Little endian, contiguous. */
-import { ITEM_BYTES, safetensorsDtype } from './dtypes';
+/** The safetensors format: a JSON header and raw tensors. Little endian, contiguous, without gaps or overlaps. */
+import { type Dtype, ITEM_BYTES, safetensorsDtype } from './dtypes';
 import { type ByteSource, CheckpointError } from './source';
 import { contiguousStride, StoredTensor } from './tensor';
 
 interface HeaderEntry {
-  readonly dtype: string;
+  readonly name: string;
+  readonly dtype: Dtype;
   readonly shape: readonly number[];
-  readonly data_offsets: readonly [number, number];
+  /** From the end of the header. */
+  readonly begin: number;
+  readonly end: number;
 }
 
-/** Headers beyond this are refused, as the reference implementation does. */
-const LARGEST_HEADER = 100_000_000;
+/** Names, types, shapes and places of the tensors: more is damage. */
+const LARGEST_HEADER = 16 * 2 ** 20;
 
 /** Tensors by name, read when they are asked for. Throws CheckpointError. */
 export async function openSafetensors(source: ByteSource): Promise<Map<string, StoredTensor>> {
@@ -22,26 +25,72 @@ export async function openSafetensors(source: ByteSource): Promise<Map<string, S
     );
   }
   const text = new TextDecoder().decode(await source.read(8, length));
+  const entries = Object.entries(parseHeader(text))
+    .filter(([name]) => name !== '__metadata__')
+    .map(([name, entry]) => parseEntry(name, entry));
+  checkPlaces(entries, source.size - 8 - length);
   const tensors = new Map<string, StoredTensor>();
-  for (const [name, entry] of Object.entries(parseHeader(text))) {
-    if (name === '__metadata__') continue;
-    const dtype = safetensorsDtype(entry.dtype);
-    const [begin, end] = entry.data_offsets;
-    const elements = entry.shape.reduce((product, extent) => product * extent, 1);
-    if (end - begin !== elements * ITEM_BYTES[dtype] || begin < 0 || 8 + length + end > source.size) {
-      throw new CheckpointError(`its tensor ${name} does not fit its place in the file`);
-    }
-    const storage = { dtype, length: elements, locate: async () => 8 + length + begin };
-    const layout = { shape: entry.shape, stride: contiguousStride(entry.shape), offset: 0 };
-    tensors.set(name, new StoredTensor(source, storage, layout));
+  for (const { name, dtype, shape, begin, end } of entries) {
+    const storage = {
+      dtype,
+      length: (end - begin) / ITEM_BYTES[dtype],
+      locate: async () => 8 + length + begin,
+    };
+    tensors.set(
+      name,
+      new StoredTensor(source, storage, { shape, stride: contiguousStride(shape), offset: 0 }),
+    );
   }
   return tensors;
 }
 
-function parseHeader(text: string): Record<string, HeaderEntry> {
+function parseHeader(text: string): object {
+  let header: unknown;
   try {
-    return JSON.parse(text) as Record<string, HeaderEntry>;
+    header = JSON.parse(text);
   } catch {
-    throw new CheckpointError('its header is not JSON, so it is no safetensors file, or it is damaged');
+    header = undefined;
+  }
+  if (typeof header === 'object' && header !== null && !Array.isArray(header)) return header;
+  throw new CheckpointError(
+    'its header is not a JSON object, so it is no safetensors file, or it is damaged',
+  );
+}
+
+function parseEntry(name: string, entry: unknown): HeaderEntry {
+  const fields = typeof entry === 'object' && entry !== null ? (entry as Record<string, unknown>) : {};
+  const { dtype: type, shape, data_offsets: offsets } = fields;
+  if (typeof type !== 'string' || !areWhole(shape) || !areWhole(offsets) || offsets.length !== 2) {
+    throw new CheckpointError(
+      `its tensor ${name} must have a dtype, a shape and two data_offsets of whole numbers from 0 up`,
+    );
+  }
+  const dtype = safetensorsDtype(type);
+  const [begin = 0, end = 0] = offsets;
+  const bytes = shape.reduce((product, extent) => product * extent, 1) * ITEM_BYTES[dtype];
+  if (end - begin !== bytes) {
+    throw new CheckpointError(
+      `its tensor ${name} has ${end - begin} bytes where ${type} [${shape}] takes ${bytes}: it does not fit its place in the file`,
+    );
+  }
+  return { name, dtype, shape, begin, end };
+}
+
+const areWhole = (value: unknown): value is number[] =>
+  Array.isArray(value) && value.length <= 16 && value.every((n) => Number.isSafeInteger(n) && n >= 0);
+
+/** As the format demands: the tensors fill the rest of the file, one after the other. */
+function checkPlaces(entries: readonly HeaderEntry[], bytes: number): void {
+  let at = 0;
+  for (const { name, begin, end } of [...entries].sort((a, b) => a.begin - b.begin || a.end - b.end)) {
+    if (begin !== at || end > bytes) {
+      throw new CheckpointError(
+        `its tensor ${name} does not fit its place in the file: it takes bytes ${begin} to ${end} of ${bytes}, where it should begin at ${at}`,
+      );
+    }
+    at = end;
+  }
+  if (at !== bytes) {
+    throw new CheckpointError(`its tensors end at byte ${at} of its data, which has ${bytes}`);
   }
 }

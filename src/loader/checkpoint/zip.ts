@@ -17,18 +17,17 @@ export async function listZip(source: ByteSource): Promise<StoredEntry[]> {
   configure({ useWebWorkers: false });
   const zip = new ZipReader(new SourceReader(source));
   try {
-    const entries = await zip.getEntries();
-    return entries
-      .filter((entry) => !entry.directory)
-      .map((entry) => {
-        if (entry.compressionMethod !== 0 || entry.encrypted) {
-          throw new CheckpointError(
-            `its entry ${entry.filename} is compressed or encrypted; PyTorch stores entries as they are`,
-          );
-        }
-        const { offset, filename, uncompressedSize } = entry;
-        return { name: filename, size: uncompressedSize, locate: () => locateData(source, offset) };
-      });
+    const entries = (await zip.getEntries()).filter((entry) => !entry.directory);
+    checkEntries(entries, source.size);
+    return entries.map((entry) => {
+      if (entry.compressionMethod !== 0 || entry.encrypted) {
+        throw new CheckpointError(
+          `its entry ${entry.filename} is compressed or encrypted; PyTorch stores entries as they are`,
+        );
+      }
+      const { offset, filename, uncompressedSize } = entry;
+      return { name: filename, size: uncompressedSize, locate: () => locateData(source, offset) };
+    });
   } catch (error) {
     if (error instanceof CheckpointError) throw error;
     throw new CheckpointError(
@@ -36,6 +35,25 @@ export async function listZip(source: ByteSource): Promise<StoredEntry[]> {
     );
   } finally {
     await zip.close();
+  }
+}
+
+/** Names once, and no more bytes than there are: what overlaps, or lies about its length, could ask for any amount. */
+function checkEntries(
+  entries: readonly { readonly filename: string; readonly uncompressedSize: number }[],
+  size: number,
+): void {
+  const names = new Set<string>();
+  let bytes = 0;
+  for (const { filename, uncompressedSize } of entries) {
+    if (names.has(filename)) throw new CheckpointError(`its zip archive has two entries ${filename}`);
+    names.add(filename);
+    bytes += uncompressedSize;
+  }
+  if (!(bytes <= size)) {
+    throw new CheckpointError(
+      `the entries of its zip archive have ${bytes} bytes, more than the ${size} of the file; it is cut short or damaged`,
+    );
   }
 }
 
