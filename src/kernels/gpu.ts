@@ -33,15 +33,94 @@ export const float = (value: number): { type: 'float32'; data: number[] } => ({
   data: [value],
 });
 
-/** Dispatches `program` over `inputs` and gives the float32 result the shape `shape` (same number of elements). */
+/**
+ * Dispatches `program` over `inputs` and gives the float32 result the shape `shape` (same number of elements).
+ * `flops`: about what it computes, where that is much; see `submitWork`.
+ *
+ * tfjs gets inputs and output without their shapes. It would look at them for helpers that none of the project's
+ * programs uses, and give a program another pipeline where sizes happen to be 1 or equal; so what is compiled ahead
+ * would not be what is needed.
+ */
 export function runOnGpu<T extends tf.Tensor>(
   program: WebGPUProgram,
   inputs: readonly tf.Tensor[],
   shape: readonly number[],
   uniforms: Uniforms,
+  flops = 0,
 ): T {
   const backend = tf.backend() as WebGPUBackend;
-  const output = backend.runWebGPUProgram(program, [...inputs], 'float32', [...uniforms]);
-  output.shape = [...shape];
+  const output = backend.makeTensorInfo([...shape], 'float32');
+  const bare = ({ dataId, dtype }: tf.TensorInfo, size: number): tf.TensorInfo => ({
+    dataId,
+    dtype,
+    shape: [size],
+  });
+  const operands = inputs.map((input) => bare(input, 2));
+  backend.runWebGPUProgram(program, operands, 'float32', [...uniforms], bare(output, 3));
+  submitWork(backend, flops, 4 * tf.util.sizeFromShape([...shape]));
   return tf.engine().makeTensorFromTensorInfo(output, backend) as T;
+}
+
+/**
+ * FLOP after which what was recorded is submitted. A submit cannot be interrupted, and the page's own drawing waits for
+ * it: at 100 GFLOP/s, which a small integrated card reaches, this is 0.16 s. Layers are cut to about as much
+ * (model/block.ts, model/decodePlan.ts), so a submit stays under twice that.
+ */
+export const SUBMIT_FLOPS = 16e9;
+/** Bytes of results after which it is, too: tfjs reuses memory of freed tensors only once their work is submitted. */
+const SUBMIT_BYTES = 64 * 2 ** 20;
+
+let recorded = { flops: 0, bytes: 0 };
+
+function submitWork(backend: WebGPUBackend, flops: number, bytes: number): void {
+  recorded.flops += flops;
+  recorded.bytes += bytes;
+  if (recorded.flops < SUBMIT_FLOPS && recorded.bytes < SUBMIT_BYTES) return;
+  recorded = { flops: 0, bytes: 0 };
+  submit(backend);
+}
+
+function submit(backend: WebGPUBackend): void {
+  backend.ensureCommandEncoderReady();
+  backend.endComputePassEncoder();
+  backend.submitQueue();
+}
+
+/**
+ * Destroys the buffers that tfjs keeps for reuse: it looks for one of exactly the size wanted, and sizes change with every
+ * number of tokens. Worth it between pieces of work of different sizes. Nothing on other backends.
+ */
+export function freeUnusedGpuMemory(): void {
+  if (tf.getBackend() !== 'webgpu') return;
+  const backend = tf.backend() as WebGPUBackend;
+  submit(backend); // Uploads into these buffers may be recorded and not submitted.
+  // Private in its types; tfjs is pinned to 4.22.0.
+  const manager = backend.bufferManager as unknown as {
+    freeBuffers: Map<string, GPUBuffer[]>;
+    numFreeBuffers: number;
+    numBytesAllocated: number;
+  };
+  for (const buffers of manager.freeBuffers.values()) {
+    for (const buffer of buffers.splice(0)) {
+      manager.numFreeBuffers -= 1;
+      manager.numBytesAllocated -= buffer.size;
+      buffer.destroy();
+    }
+  }
+}
+
+/**
+ * Runs `work` without computing anything: every pipeline that it needs is compiled, in parallel, instead. Results hold
+ * garbage and must not be read. Nothing on other backends.
+ */
+export async function compileAhead(work: () => void | Promise<void>): Promise<void> {
+  if (tf.getBackend() !== 'webgpu') return;
+  tf.env().set('WEBGPU_ENGINE_COMPILE_ONLY', true);
+  try {
+    await work();
+    await (tf.backend() as WebGPUBackend).checkCompileCompletionAsync();
+  } finally {
+    tf.env().set('WEBGPU_ENGINE_COMPILE_ONLY', false);
+    freeUnusedGpuMemory();
+  }
 }

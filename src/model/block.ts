@@ -2,6 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { BlockMode, TransformerConfig } from '../config/model';
 import { attention } from '../kernels/attention';
+import { SUBMIT_FLOPS } from '../kernels/gpu';
 import { layerNorm } from '../kernels/layerNorm';
 import { type LinearWeights, linear } from '../kernels/linear';
 import { sliceRows } from '../kernels/sliceRows';
@@ -112,7 +113,7 @@ function runAttention(
   queryIsKey: boolean,
   observe?: Observe,
 ): tf.Tensor3D {
-  const { norm1, norm2 } = block;
+  const { norm1 } = block;
   const normalise = (x: tf.Tensor3D): tf.Tensor3D => layerNorm(x, norm1.scale, norm1.bias) as tf.Tensor3D;
   const normalQuery = normalise(query);
   const keys = others.map(normalise);
@@ -122,22 +123,53 @@ function runAttention(
   observe?.('ln1_query', normalQuery);
   observe?.('ln1_key', normalKey);
 
-  const q = linear(normalQuery, block.query) as tf.Tensor3D;
   const k = linear(normalKey, block.key) as tf.Tensor3D;
   const v = linear(normalKey, block.value) as tf.Tensor3D;
-  observe?.('q', q);
   observe?.('k', k);
   observe?.('v', v);
-  const mixed = attention(q, k, v, heads); // [B, NQ, C]
-  observe?.('attn_heads', mixed);
+  if (observe) return runRows(block, heads, normalQuery, k, v, observe);
+  return inPieces(normalQuery, rowsAtOnce(normalQuery.shape[2]), (rows) =>
+    tf.tidy(() => runRows(block, heads, rows, k, v)),
+  );
+}
 
+/** What is done for each query by itself: normalQuery [B, n, C], k and v [B, NK, C] -> [B, n, C]. */
+function runRows(
+  block: BlockParameters,
+  heads: number,
+  normalQuery: tf.Tensor3D,
+  k: tf.Tensor3D,
+  v: tf.Tensor3D,
+  observe?: Observe,
+): tf.Tensor3D {
+  const q = linear(normalQuery, block.query) as tf.Tensor3D;
+  observe?.('q', q);
+  const mixed = attention(q, k, v, heads); // [B, n, C]
+  observe?.('attn_heads', mixed);
   // The projection alone is asked for only by tests; otherwise it is added to the query in one step.
   const sum = linear(mixed, block.projection, { residual: normalQuery }) as tf.Tensor3D;
   observe?.('proj', tf.sub(sum, normalQuery));
-  const normalSum = layerNorm(sum, norm2.scale, norm2.bias);
+  const normalSum = layerNorm(sum, block.norm2.scale, block.norm2.bias);
   observe?.('ln2', normalSum);
-  const hidden = linear(normalSum, block.expand, { activation: 'gelu' }); // [B, NQ, 4C]
+  const hidden = linear(normalSum, block.expand, { activation: 'gelu' }); // [B, n, 4C]
   const out = linear(hidden, block.contract, { residual: sum }) as tf.Tensor3D;
   observe?.('mlp', tf.sub(out, sum));
   return out;
+}
+
+/** Queries whose widest layer, [C, 4C], is one submit's work: 1,856 at width 1,024. It bounds their memory, too. */
+export function rowsAtOnce(width: number): number {
+  return Math.max(64, Math.floor(SUBMIT_FLOPS / (8 * width * width) / 64) * 64);
+}
+
+/** `run` over at most `most` rows of x [B, n, C] at a time, put together again. */
+export function inPieces(x: tf.Tensor3D, most: number, run: (rows: tf.Tensor3D) => tf.Tensor3D): tf.Tensor3D {
+  const count = x.shape[1];
+  if (count <= most) return run(x);
+  return tf.tidy(() => {
+    const pieces = Array.from({ length: Math.ceil(count / most) }, (_, i) =>
+      tf.tidy(() => run(sliceRows(x, i * most, Math.min(most, count - i * most)))),
+    );
+    return tf.concat(pieces, 1);
+  });
 }

@@ -65,7 +65,13 @@ export function attentionOnWebGpu(
     int(causal ? 1 : 0),
     float(Math.LOG2E / Math.sqrt(size)),
   ];
-  const found = runOnGpu<tf.Tensor3D>(program, [query, key, value], shape, uniforms);
+  const found = runOnGpu<tf.Tensor3D>(
+    program,
+    [query, key, value],
+    shape,
+    uniforms,
+    4 * rows * keyCount * size,
+  );
   if (!split) return found;
   const merge = new AttentionMergeProgram(rows, tile.fours);
   const merged = runOnGpu<tf.Tensor3D>(merge, [found], query.shape, [rows, tile.fours, splits].map(int));

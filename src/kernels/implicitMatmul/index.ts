@@ -61,5 +61,21 @@ export function implicitMatmul<T extends tf.Tensor>(
     [x, weight, ...(bias ? [bias] : []), ...(residual ? [residual] : [])],
     resultShape,
     [...axes, ...[inputs, outputs, tiles, threads].map(int)],
+    convolutionFlops(shape),
   );
+}
+
+/** A multiply-add is two; transposed, only the taps of an output's phase are multiplied. */
+function convolutionFlops({
+  batch,
+  output,
+  kernel,
+  stride,
+  inputs,
+  outputs,
+  transposed,
+}: MatmulShape): number {
+  const volume = ([t, h, w]: Extent3): number => t * h * w;
+  const taps = volume(kernel) / (transposed ? volume(stride) : 1);
+  return 2 * batch * volume(output) * taps * inputs * outputs;
 }

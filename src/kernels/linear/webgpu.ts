@@ -34,5 +34,6 @@ export function linearOnWebGpu(
     ],
     [...x.shape.slice(0, -1), outputs],
     [rows, inputs, outputs, packed ? weight.group : inputs].map(int),
+    2 * rows * inputs * outputs,
   );
 }
