@@ -10,7 +10,7 @@ import {
   readsPacked,
   unpack,
   uploadMatrix,
-} from '../kernels/linear';
+} from '../kernels/matrix';
 import { LoadError } from './errors';
 import {
   type ByteRange,
@@ -107,8 +107,8 @@ export class StoredWeights {
     );
   }
 
-  /** The matrix of a linear layer: packed as it is stored where the backend reads that, else float32. Throws as `tensor`. */
-  matrix(name: string, shape: readonly [inputs: number, outputs: number]): Matrix {
+  /** Packed as it is stored, where the backend's kernels read that; else float32. Throws as `tensor`. */
+  matrix(name: string, shape: readonly [rows: number, columns: number]): Matrix {
     return this.read(name, shape, (entry, shard) =>
       readsPacked() && entry.scale
         ? uploadMatrix(packedValues(entry, shard))

@@ -1,7 +1,8 @@
-/** Stored matrices on their way to linear layers: packed on WebGPU, float32 elsewhere, the same values in any case. */
+/** Stored matrices on their way to kernels: packed on WebGPU, float32 elsewhere, the same values in any case. */
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
-import { linear, type Matrix } from '../kernels/linear';
+import { linear } from '../kernels/linear';
+import type { Matrix } from '../kernels/matrix';
 import { switchBackend } from '../kernels/testing/backends';
 import { onEachBackend } from '../kernels/testing/parity';
 import { StoredWeights } from './dequantize';

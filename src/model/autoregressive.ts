@@ -10,7 +10,8 @@ import type { AutoregressiveConfig } from '../config/model';
 import { attention } from '../kernels/attention';
 import { embedding } from '../kernels/embedding';
 import { layerNorm } from '../kernels/layerNorm';
-import { linear, type Matrix } from '../kernels/linear';
+import { linear } from '../kernels/linear';
+import type { Matrix } from '../kernels/matrix';
 import { writeRows } from '../kernels/writeRows';
 import { type BlockWeights, readBlockWeights } from './block';
 import { readScaleBias, type ScaleBias, type WeightReader } from './parameters';
@@ -18,9 +19,9 @@ import { readScaleBias, type ScaleBias, type WeightReader } from './parameters';
 export interface AutoregressiveParameters {
   readonly config: AutoregressiveConfig;
   /** [V, C] */
-  readonly tokenEmbedding: tf.Tensor2D;
+  readonly tokenEmbedding: Matrix;
   /** [positions, C] */
-  readonly positionEmbedding: tf.Tensor2D;
+  readonly positionEmbedding: Matrix;
   /** [C] */
   readonly startToken: tf.Tensor1D;
   readonly blocks: readonly BlockWeights[];
@@ -46,18 +47,18 @@ export function readAutoregressive(
   read: WeightReader,
 ): AutoregressiveParameters {
   const { width, vocabulary, positions } = config;
-  const table = (name: string, rows: number, columns: number): tf.Tensor2D =>
-    read.tensor(`transformer.${name}`, [rows, columns]) as tf.Tensor2D;
+  const matrix = (name: string, rows: number, columns: number): Matrix =>
+    read.matrix(`transformer.${name}`, [rows, columns]);
   return {
     config,
-    tokenEmbedding: table('tokenEmbedding', vocabulary, width),
-    positionEmbedding: table('positionEmbedding', positions, width),
+    tokenEmbedding: matrix('tokenEmbedding', vocabulary, width),
+    positionEmbedding: matrix('positionEmbedding', positions, width),
     startToken: read.tensor('transformer.startToken', [width]) as tf.Tensor1D,
     blocks: Array.from({ length: config.blocks }, (_, i) =>
       readBlockWeights(width, read, `transformer.blocks.${i}`),
     ),
     finalNorm: readScaleBias(read, 'transformer.finalNorm', width),
-    head: read.matrix('transformer.head.weight', [width, vocabulary]),
+    head: matrix('head.weight', width, vocabulary),
   };
 }
 

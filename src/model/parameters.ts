@@ -3,7 +3,7 @@
  * supply a `WeightReader`, tests and benches a random one (initialization.ts).
  */
 import type * as tf from '@tensorflow/tfjs-core';
-import type { Matrix } from '../kernels/linear';
+import type { Matrix } from '../kernels/matrix';
 
 /**
  * Weights by name (names: ARCHITECTURE.md). `shape` is what the configuration demands; an extent of -1 is free (kernel
@@ -14,8 +14,11 @@ import type { Matrix } from '../kernels/linear';
 export interface WeightReader {
   /** float32 */
   tensor(name: string, shape: readonly number[]): tf.Tensor;
-  /** [I, O] of a linear layer: packed, where it is stored as integers and the current backend reads them; else float32. */
-  matrix(name: string, shape: readonly [inputs: number, outputs: number]): Matrix;
+  /**
+   * A linear layer's weight [I, O] or an embedding table [rows, C]: packed, where it is stored as integers and the current
+   * backend's kernels read them so; else float32.
+   */
+  matrix(name: string, shape: readonly [rows: number, columns: number]): Matrix;
 }
 
 /** A reader of weights that are float32 in any case. */

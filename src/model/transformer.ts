@@ -6,16 +6,17 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { TransformerConfig } from '../config/model';
 import { embedAt } from '../kernels/embedding';
 import { layerNorm } from '../kernels/layerNorm';
-import { linear, type Matrix } from '../kernels/linear';
+import { linear } from '../kernels/linear';
+import type { Matrix } from '../kernels/matrix';
 import { type BlockParameters, readBlock, runBlock, type Streams } from './block';
 import { type Observe, readScaleBias, type ScaleBias, type WeightReader } from './parameters';
 
 export interface TransformerParameters {
   readonly config: TransformerConfig;
   /** [V, C] */
-  readonly tokenEmbedding: tf.Tensor2D;
+  readonly tokenEmbedding: Matrix;
   /** [positions, C] */
-  readonly positionEmbedding: tf.Tensor2D;
+  readonly positionEmbedding: Matrix;
   /** [C] */
   readonly maskEmbedding: tf.Tensor1D;
   /** [L, C] */
@@ -41,17 +42,17 @@ export interface TokenSets {
 /** Reads all weights; the tensors then belong to the result: free them with `tf.dispose(parameters)`. */
 export function readTransformer(config: TransformerConfig, read: WeightReader): TransformerParameters {
   const { width, vocabulary, positions, latentTokens, modes } = config;
-  const table = (name: string, rows: number, columns: number): tf.Tensor2D =>
-    read.tensor(`transformer.${name}`, [rows, columns]) as tf.Tensor2D;
+  const matrix = (name: string, rows: number, columns: number): Matrix =>
+    read.matrix(`transformer.${name}`, [rows, columns]);
   return {
     config,
-    tokenEmbedding: table('tokenEmbedding', vocabulary, width),
-    positionEmbedding: table('positionEmbedding', positions, width),
+    tokenEmbedding: matrix('tokenEmbedding', vocabulary, width),
+    positionEmbedding: matrix('positionEmbedding', positions, width),
     maskEmbedding: read.tensor('transformer.maskEmbedding', [width]) as tf.Tensor1D,
-    latentTokens: table('latentTokens', latentTokens, width),
+    latentTokens: read.tensor('transformer.latentTokens', [latentTokens, width]) as tf.Tensor2D,
     blocks: modes.map((mode, i) => readBlock(mode, config, read, `transformer.blocks.${i}`)),
     finalNorm: readScaleBias(read, 'transformer.finalNorm', width),
-    head: read.matrix('transformer.head.weight', [width, vocabulary]),
+    head: matrix('head.weight', width, vocabulary),
   };
 }
 

@@ -1,9 +1,11 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, it } from 'vitest';
+import { type Matrix, toFloat32 } from '../matrix';
 import { expectParity, onEachBackend, values } from '../testing/parity';
+import { randomMatrix } from '../testing/randomMatrix';
 import { indented } from '../testing/wgsl';
 import { embedAt, embedding, type TokenRows } from './index';
-import { EmbeddingSumProgram } from './program';
+import { EmbeddingProgram } from './program';
 import { embedAtReference } from './reference';
 
 const CODES = Int32Array.of(6, 0, 6, 3, 1);
@@ -46,6 +48,40 @@ onEachBackend('embedding', (backend) => {
     await expectParity(backend, tables, run(embedAt), run(embedAtReference), 0);
   });
 
+  it.each([
+    ['int8', 'int4', 12],
+    ['int4', 'int8', 7],
+    ['vector', 'int8', 7],
+  ] as const)('adds rows of packed tables, %s and %s, width %i', async (tokens, positions, width) => {
+    const vector = values([width], 1);
+    const table = randomMatrix(tokens === 'vector' ? 'float32' : tokens, [7, width], 4);
+    const positionTable = randomMatrix(positions, [9, width], 4);
+    const run =
+      (op: typeof embedAt) =>
+      (...[constant]: tf.Tensor[]) =>
+        tf.tidy(() =>
+          op(
+            tokens === 'vector' ? { vector: constant as tf.Tensor1D } : { table: table(), codes: CODES },
+            positionTable(),
+            POSITIONS,
+          ),
+        );
+    await expectParity(backend, [vector], run(embedAt), run(embedAtReference), 2e-7);
+  });
+
+  it('takes rows of a packed table', async () => {
+    const table = randomMatrix('int8', [7, 6]);
+    const run = (op: (table: Matrix) => tf.Tensor) => (): tf.Tensor => tf.tidy(() => op(table()));
+    const rows = (of: Matrix): tf.Tensor => tf.gather(toFloat32(of), tf.tensor1d(CODES, 'int32'));
+    await expectParity(
+      backend,
+      [],
+      run((of) => embedding(of, CODES)),
+      run(rows),
+      0,
+    );
+  });
+
   it('refuses codes and positions that do not fit the tables or one another', () => {
     tf.tidy(() => {
       const at = (tokens: TokenRows, positions: Int32Array) => () =>
@@ -60,6 +96,6 @@ onEachBackend('embedding', (backend) => {
 });
 
 it('generates the WGSL on record', async () => {
-  const code = new EmbeddingSumProgram(1, 4, true).getUserCode();
+  const code = new EmbeddingProgram(['int8', 'float32'], [1, 4]).getUserCode();
   await expect(indented(code)).toMatchFileSnapshot('./program.wgsl');
 });

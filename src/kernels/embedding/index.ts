@@ -3,29 +3,35 @@
  * garbage; they go to the device as int32.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { int, runOnGpu } from '../gpu';
 import { runOnHeap } from '../heap';
-import { EmbeddingSumProgram } from './program';
+import { type Matrix, toFloat32 } from '../matrix';
 import { embedAtReference } from './reference';
+import { embedOnWebGpu } from './webgpu';
 
 /** What stands at each position: rows of a table [V, C] by code, or the same vector [C] everywhere. */
 export type TokenRows =
-  | { readonly table: tf.Tensor2D; readonly codes: Int32Array }
+  | { readonly table: Matrix; readonly codes: Int32Array }
   | { readonly vector: tf.Tensor1D };
 
 /** table [R, C], rows: indices -> [rows.length, C]. Throws on an index outside the table. */
-export function embedding(table: tf.Tensor2D, rows: Int32Array): tf.Tensor2D {
+export function embedding(table: Matrix, rows: Int32Array): tf.Tensor2D {
   checkIndices(table, rows);
   if (rows.length === 0) return tf.zeros([0, table.shape[1]]) as tf.Tensor2D;
-  if (tf.getBackend() === 'wasm') return copyRows(table, rows);
-  return tf.tidy(() => tf.gather(table, tf.tensor1d(rows, 'int32')));
+  switch (tf.getBackend()) {
+    case 'webgpu':
+      return embedOnWebGpu([{ table, rows }], [rows.length, table.shape[1]]);
+    case 'wasm':
+      return tf.tidy(() => copyRows(toFloat32(table), rows));
+    default:
+      return tf.tidy(() => tf.gather(toFloat32(table), tf.tensor1d(rows, 'int32')));
+  }
 }
 
 /**
  * What stands at n positions, plus their rows of the position table [P, C] -> [n, C]; one kernel on WebGPU.
  * Throws on an index outside its table, or when codes and positions differ in number.
  */
-export function embedAt(tokens: TokenRows, positionTable: tf.Tensor2D, positions: Int32Array): tf.Tensor2D {
+export function embedAt(tokens: TokenRows, positionTable: Matrix, positions: Int32Array): tf.Tensor2D {
   checkIndices(positionTable, positions);
   if ('codes' in tokens) {
     checkIndices(tokens.table, tokens.codes);
@@ -39,19 +45,27 @@ export function embedAt(tokens: TokenRows, positionTable: tf.Tensor2D, positions
   if (positions.length === 0) return tf.zeros([0, width]) as tf.Tensor2D;
   switch (tf.getBackend()) {
     case 'webgpu':
-      return embedOnWebGpu(tokens, positionTable, positions);
+      return embedOnWebGpu(
+        [
+          'codes' in tokens ? { table: tokens.table, rows: tokens.codes } : tokens,
+          { table: positionTable, rows: positions },
+        ],
+        [positions.length, width],
+      );
     case 'wasm':
       return tf.tidy(() => {
         const token =
-          'codes' in tokens ? copyRows(tokens.table, tokens.codes) : tf.reshape(tokens.vector, [1, width]);
-        return tf.add(token, copyRows(positionTable, positions));
+          'codes' in tokens
+            ? copyRows(toFloat32(tokens.table), tokens.codes)
+            : tf.reshape(tokens.vector, [1, width]);
+        return tf.add(token, copyRows(toFloat32(positionTable), positions));
       });
     default:
       return embedAtReference(tokens, positionTable, positions);
   }
 }
 
-function checkIndices(table: tf.Tensor2D, rows: Int32Array): void {
+function checkIndices(table: Matrix, rows: Int32Array): void {
   const [count] = table.shape;
   for (const row of rows) {
     if (row < 0 || row >= count) {
@@ -69,19 +83,5 @@ function copyRows(table: tf.Tensor2D, rows: Int32Array): tf.Tensor2D {
     rows.forEach((row, i) => {
       heap.copyWithin(output + i * width, input + row * width, input + (row + 1) * width);
     });
-  });
-}
-
-function embedOnWebGpu(tokens: TokenRows, positionTable: tf.Tensor2D, positions: Int32Array): tf.Tensor2D {
-  return tf.tidy(() => {
-    const [rows, width] = [positions.length, positionTable.shape[1]];
-    const coded = 'codes' in tokens;
-    const program = new EmbeddingSumProgram(rows, width, coded);
-    const four = program.outputComponent;
-    const upload = (indices: Int32Array): tf.Tensor => tf.tensor1d(indices, 'int32');
-    const inputs = coded
-      ? [tokens.table, positionTable, upload(positions), upload(tokens.codes)]
-      : [tokens.vector, positionTable, upload(positions)];
-    return runOnGpu(program, inputs, [rows, width], [int(width / four), int((rows * width) / four)]);
   });
 }

@@ -1,19 +1,9 @@
 /** y = x W + b with optional erf-GELU and residual; picks the implementation for the current backend. */
 import * as tf from '@tensorflow/tfjs-core';
 import { gelu } from '../gelu';
-import { type Matrix, toFloat32 } from './matrix';
+import { type Matrix, toFloat32 } from '../matrix';
 import { linearReference } from './reference';
 import { linearOnWebGpu } from './webgpu';
-
-export {
-  type Matrix,
-  type PackedMatrix,
-  type PackedValues,
-  packBytes,
-  readsPacked,
-  unpack,
-  uploadMatrix,
-} from './matrix';
 
 export interface LinearWeights {
   /** [I, O] */

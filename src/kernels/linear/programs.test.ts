@@ -2,10 +2,10 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
 import { expectParity, onBackend, values } from '../testing/parity';
+import { randomMatrix } from '../testing/randomMatrix';
 import { indented } from '../testing/wgsl';
 import { linearReference } from './reference';
 import type { LinearVariant } from './shader';
-import { randomMatrix } from './testing/randomMatrix';
 import { chooseTiling, makeProgram, type Tiling } from './tiling';
 import { linearOnWebGpu } from './webgpu';
 

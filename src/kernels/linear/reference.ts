@@ -1,8 +1,8 @@
 /** y = x W + b, then optionally erf-GELU and a residual: plain tf ops for any backend. The oracle of the WGSL programs. */
 import * as tf from '@tensorflow/tfjs-core';
 import { geluReference } from '../gelu/reference';
+import { toFloat32 } from '../matrix';
 import type { LinearOptions, LinearWeights } from './index';
-import { toFloat32 } from './matrix';
 
 /** x [..., I], weight [I, O] -> [..., O]. A packed weight is dequantized first. */
 export function linearReference(

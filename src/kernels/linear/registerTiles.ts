@@ -7,6 +7,7 @@ import type { WebGPUProgram } from '@tensorflow/tfjs-backend-webgpu';
 import {
   addProducts,
   bindings,
+  fourWeights,
   LINEAR_UNIFORMS,
   type LinearVariant,
   linearFunctions,
@@ -44,7 +45,7 @@ export class RegisterTilesProgram implements WebGPUProgram {
   getUserCode(): string {
     const { rows, variant } = this;
     const products = `
-        ${unrolled(4, (k) => `let w${k} = weightAt(4 * c + ${k}, q)${variant.storage === 'int4' ? ' * scale' : ''};`)}
+        ${fourWeights(variant)}
         ${unrolled(
           rows,
           (r) => `{
@@ -56,7 +57,7 @@ export class RegisterTilesProgram implements WebGPUProgram {
       variant.storage === 'int4'
         ? `let quadsPerGroup = uniforms.group / 4;
       for (var g = 0; g * quadsPerGroup < inputQuads(); g++) {
-        let scale = scaleAt(g, q);
+        let scale = weightScaleAt(g, q);
         let end = min((g + 1) * quadsPerGroup, inputQuads());
         for (var c = g * quadsPerGroup; c < end; c++) { ${products}
         }

@@ -7,9 +7,16 @@
  * result [P, O]. int8 sums are scaled once at the end; int4 weights when they are read, a group at a time.
  */
 import { GELU_WGSL } from '../gelu/wgsl';
+import {
+  type MatrixBinding,
+  type MatrixStorage,
+  matrixBindings,
+  matrixFunctions,
+  quadAt,
+} from '../matrix/wgsl';
 
 export interface LinearVariant {
-  readonly storage: 'float32' | 'int8' | 'int4';
+  readonly storage: MatrixStorage;
   /** I is a multiple of 4: x is read four inputs at a time. */
   readonly inputsByFour: boolean;
   /** O is a multiple of 4: float32 weights, scales, bias, residual and result are accessed four outputs at a time. */
@@ -28,27 +35,29 @@ export function variantKey(variant: LinearVariant): string {
   return [storage, inputsByFour, outputsByFour, bias, gelu, residual].join('_');
 }
 
+function weightOf({ storage, outputsByFour }: LinearVariant): MatrixBinding {
+  return { name: 'weight', storage, columns: 'uniforms.outputs', columnsByFour: outputsByFour };
+}
+
 /** Names and vector widths of the bindings, in the order in which tensors are passed. */
-export function bindings({ storage, inputsByFour, outputsByFour, bias, residual }: LinearVariant): {
-  names: string[];
-  components: number[];
-} {
+export function bindings(variant: LinearVariant): { names: string[]; components: number[] } {
+  const { inputsByFour, outputsByFour, bias, residual } = variant;
   const outputs = outputsByFour ? 4 : 1;
   const list: [name: string, components: number][] = [['x', inputsByFour ? 4 : 1]];
-  if (storage === 'float32') list.push(['weight', outputs]);
-  else list.push(['words', 1], ['scales', outputs]);
+  list.push(...matrixBindings(weightOf(variant)));
   if (bias) list.push(['bias', outputs]);
   if (residual) list.push(['residual', outputs]);
   return { names: list.map(([name]) => name), components: list.map(([, width]) => width) };
 }
 
 /**
- * WGSL functions: inputQuads(), outputQuads(); xAt(row, c), which is 0 beyond the inputs; weightAt(i, q), four outputs of
- * row i, not yet scaled; scaleAt(g, q) of packed weights; finish(row, q, sum), which stores a quad of the result.
- * i may exceed the last row by as much as c does, and gives some row then; row and q must be inside.
+ * WGSL functions: inputQuads(), outputQuads(); xAt(row, c), which is 0 beyond the inputs; weightAt(i, q) and
+ * weightScaleAt(g, q) of matrix/wgsl.ts; finish(row, q, sum), which stores a quad of the result. Rows and q must be inside.
  */
 export function linearFunctions(variant: LinearVariant): string {
   const { storage, inputsByFour, bias, gelu, residual, outputsByFour } = variant;
+  const quad = (array: string, start: string): string =>
+    quadAt(array, start, 'uniforms.outputs', outputsByFour);
   const input = (k: number): string =>
     `select(0.0, x[row * uniforms.inputs + c * 4 + ${k}], c * 4 + ${k} < uniforms.inputs)`;
   const fourInputs = inputsByFour
@@ -61,47 +70,20 @@ export function linearFunctions(variant: LinearVariant): string {
       if (c >= inputQuads()) { return vec4<f32>(0.0); }
       return ${fourInputs};
     }
-    ${weightFunctions(variant)}
+    ${matrixFunctions(weightOf(variant))}
     ${gelu ? GELU_WGSL : ''}
     fn finish(row : i32, q : i32, sum : vec4<f32>) {
-      var y = sum${storage === 'int8' ? ' * scaleAt(0, q)' : ''};
-      ${bias ? `y += ${quadOf(variant, 'bias', '0')};` : ''}
+      var y = sum${storage === 'int8' ? ' * weightScaleAt(0, q)' : ''};
+      ${bias ? `y += ${quad('bias', '0')};` : ''}
       ${gelu ? 'y = gelu(y);' : ''}
       let at = row * uniforms.outputs;
-      ${residual ? `y += ${quadOf(variant, 'residual', 'at')};` : ''}
+      ${residual ? `y += ${quad('residual', 'at')};` : ''}
       ${
         outputsByFour
           ? 'result[at / 4 + q] = y;'
           : 'for (var k = 0; k < 4 && q * 4 + k < uniforms.outputs; k++) { result[at + q * 4 + k] = y[k]; }'
       }
     }`;
-}
-
-/** Quad q of the row of `array` that begins at `start`. */
-function quadOf({ outputsByFour }: LinearVariant, array: string, start: string): string {
-  const lanes = [0, 1, 2, 3].map((k) => `${array}[${start} + min(q * 4 + ${k}, uniforms.outputs - 1)]`);
-  return outputsByFour ? `${array}[(${start}) / 4 + q]` : `vec4<f32>(${lanes.join(', ')})`;
-}
-
-/** A packed value is shifted to the top of its lane and down again, which extends its sign (as unpack4xI8 does). */
-function weightFunctions(variant: LinearVariant): string {
-  const row = variant.inputsByFour ? 'i' : 'min(i, uniforms.inputs - 1)';
-  const weightAt = (body: string): string => `fn weightAt(i : i32, q : i32) -> vec4<f32> { ${body} }`;
-  const scaleAt = `fn scaleAt(g : i32, q : i32) -> vec4<f32> { return ${quadOf(variant, 'scales', 'g * uniforms.outputs')}; }`;
-  switch (variant.storage) {
-    case 'float32':
-      return weightAt(`return ${quadOf(variant, 'weight', `${row} * uniforms.outputs`)};`);
-    case 'int8':
-      return `${scaleAt}
-      ${weightAt(`
-        let word = words[${row} * outputQuads() + q];
-        return vec4<f32>((vec4<i32>(word) << vec4<u32>(24u, 16u, 8u, 0u)) >> vec4<u32>(24u));`)}`;
-    case 'int4': // Two quads to a word; an odd one lies in the upper half.
-      return `${scaleAt}
-      ${weightAt(`
-        let word = words[${row} * ((uniforms.outputs + 7) / 8) + q / 2] >> u32(16 * (q & 1));
-        return vec4<f32>((vec4<i32>(word) << vec4<u32>(28u, 24u, 20u, 16u)) >> vec4<u32>(28u));`)}`;
-  }
 }
 
 /** `line(0)` … `line(count - 1)`, one under the other. */
@@ -112,4 +94,16 @@ export function unrolled(count: number, line: (r: number) => string): string {
 /** a += the four inputs `v` times the weights of their four rows, w0 … w3. */
 export function addProducts(a: string, v: string): string {
   return unrolled(4, (k) => `${a} = fma(vec4<f32>(${v}.${'xyzw'[k]}), w${k}, ${a});`);
+}
+
+/**
+ * w0 … w3: the quad q of the rows of the four inputs c, those of int4 times `scale`. Where I is no multiple of 4 the last
+ * row stands in for rows beyond it, where x is 0.
+ */
+export function fourWeights({ storage, inputsByFour }: LinearVariant): string {
+  const scaled = storage === 'int4' ? ' * scale' : '';
+  return unrolled(4, (k) => {
+    const row = inputsByFour ? `4 * c + ${k}` : `min(4 * c + ${k}, uniforms.inputs - 1)`;
+    return `let w${k} = weightAt(${row}, q)${scaled};`;
+  });
 }

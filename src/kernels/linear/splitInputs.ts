@@ -9,6 +9,7 @@ import type { WebGPUProgram } from '@tensorflow/tfjs-backend-webgpu';
 import {
   addProducts,
   bindings,
+  fourWeights,
   LINEAR_UNIFORMS,
   type LinearVariant,
   linearFunctions,
@@ -58,8 +59,8 @@ export class SplitInputsProgram implements WebGPUProgram {
       ${unrolled(rows, (r) => `let row${r} = min(${r}, uniforms.rows - 1);`)}
       ${unrolled(rows, (r) => `var sum${r} = vec4<f32>(0.0);`)}
       for (var c = share; c < inputQuads(); c += ${SHARES}) {
-        ${variant.storage === 'int4' ? 'let scale = scaleAt(4 * c / uniforms.group, q);' : ''}
-        ${unrolled(4, (k) => `let w${k} = weightAt(4 * c + ${k}, q)${variant.storage === 'int4' ? ' * scale' : ''};`)}
+        ${variant.storage === 'int4' ? 'let scale = weightScaleAt(4 * c / uniforms.group, q);' : ''}
+        ${fourWeights(variant)}
         ${unrolled(
           rows,
           (r) => `{

@@ -1,8 +1,9 @@
 /** Linear layers on WebGPU: one program, with bias, GELU and residual fused and packed weights dequantized on the way. */
 import type * as tf from '@tensorflow/tfjs-core';
 import { gpuTraits, int, runOnGpu } from '../gpu';
+import { isPacked } from '../matrix';
+import { storageOf, tensorsOf } from '../matrix/wgsl';
 import type { LinearOptions, LinearWeights } from './index';
-import { isPacked } from './matrix';
 import type { LinearVariant } from './shader';
 import { chooseTiling, makeProgram, type Tiling } from './tiling';
 
@@ -15,9 +16,8 @@ export function linearOnWebGpu(
 ): tf.Tensor {
   const [inputs, outputs] = weight.shape;
   const rows = x.size / inputs;
-  const packed = isPacked(weight);
   const variant: LinearVariant = {
-    storage: packed ? `int${weight.bits}` : 'float32',
+    storage: storageOf(weight),
     inputsByFour: inputs % 4 === 0,
     outputsByFour: outputs % 4 === 0,
     bias: bias !== undefined,
@@ -26,14 +26,9 @@ export function linearOnWebGpu(
   };
   return runOnGpu(
     makeProgram(tiling ?? chooseTiling(rows, outputs, gpuTraits()), variant, [rows, outputs]),
-    [
-      x,
-      ...(packed ? [weight.words, weight.scales] : [weight]),
-      ...(bias ? [bias] : []),
-      ...(residual ? [residual] : []),
-    ],
+    [x, ...tensorsOf(weight), ...(bias ? [bias] : []), ...(residual ? [residual] : [])],
     [...x.shape.slice(0, -1), outputs],
-    [rows, inputs, outputs, packed ? weight.group : inputs].map(int),
+    [rows, inputs, outputs, isPacked(weight) ? weight.group : inputs].map(int),
     2 * rows * inputs * outputs,
   );
 }

@@ -72,7 +72,7 @@ export class WorkgroupTilesProgram implements WebGPUProgram {
         for (var i = lane; i < ${4 * DEPTH * ACROSS}; i += ${WORKGROUP}) {
           let input = min(start * 4 + i / ${ACROSS}, uniforms.inputs - 1);
           let q = min(firstQuad + i % ${ACROSS}, outputQuads() - 1);
-          tileW[i] = weightAt(input, q)${variant.storage === 'int4' ? ' * scaleAt(input / uniforms.group, q)' : ''};
+          tileW[i] = weightAt(input, q)${variant.storage === 'int4' ? ' * weightScaleAt(input / uniforms.group, q)' : ''};
         }
         workgroupBarrier();
         for (var c = 0; c < ${DEPTH}; c++) {
