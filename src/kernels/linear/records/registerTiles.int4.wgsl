@@ -4,9 +4,9 @@ fn xAt(row : i32, c : i32) -> vec4<f32> {
   if (c >= inputQuads()) { return vec4<f32>(0.0); }
   return x[row * (uniforms.inputs / 4) + c];
 }
-fn scaleAt(g : i32, q : i32) -> vec4<f32> { return scales[(g * uniforms.outputs) / 4 + q]; }
-fn weightAt(i : i32, q : i32) -> vec4<f32> {
-  let word = words[i * ((uniforms.outputs + 7) / 8) + q / 2] >> u32(16 * (q & 1));
+fn weightScaleAt(g : i32, q : i32) -> vec4<f32> { return weightScales[(g * uniforms.outputs) / 4 + q]; }
+fn weightAt(row : i32, q : i32) -> vec4<f32> {
+  let word = weightWords[row * ((uniforms.outputs + 7) / 8) + q / 2] >> u32(16 * (q & 1));
   return vec4<f32>((vec4<i32>(word) << vec4<u32>(28u, 24u, 20u, 16u)) >> vec4<u32>(28u)); }
 fn gelu(x : vec4<f32>) -> vec4<f32> {
   let s = min(x * x, vec4<f32>(31.36));
@@ -40,7 +40,7 @@ fn main(index : i32) {
   var sum3 = vec4<f32>(0.0);
   let quadsPerGroup = uniforms.group / 4;
   for (var g = 0; g * quadsPerGroup < inputQuads(); g++) {
-    let scale = scaleAt(g, q);
+    let scale = weightScaleAt(g, q);
     let end = min((g + 1) * quadsPerGroup, inputQuads());
     for (var c = g * quadsPerGroup; c < end; c++) {
       let w0 = weightAt(4 * c + 0, q) * scale;

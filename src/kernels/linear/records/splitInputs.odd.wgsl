@@ -5,7 +5,7 @@ fn xAt(row : i32, c : i32) -> vec4<f32> {
   if (c >= inputQuads()) { return vec4<f32>(0.0); }
   return vec4<f32>(select(0.0, x[row * uniforms.inputs + c * 4 + 0], c * 4 + 0 < uniforms.inputs), select(0.0, x[row * uniforms.inputs + c * 4 + 1], c * 4 + 1 < uniforms.inputs), select(0.0, x[row * uniforms.inputs + c * 4 + 2], c * 4 + 2 < uniforms.inputs), select(0.0, x[row * uniforms.inputs + c * 4 + 3], c * 4 + 3 < uniforms.inputs));
 }
-fn weightAt(i : i32, q : i32) -> vec4<f32> { return vec4<f32>(weight[min(i, uniforms.inputs - 1) * uniforms.outputs + min(q * 4 + 0, uniforms.outputs - 1)], weight[min(i, uniforms.inputs - 1) * uniforms.outputs + min(q * 4 + 1, uniforms.outputs - 1)], weight[min(i, uniforms.inputs - 1) * uniforms.outputs + min(q * 4 + 2, uniforms.outputs - 1)], weight[min(i, uniforms.inputs - 1) * uniforms.outputs + min(q * 4 + 3, uniforms.outputs - 1)]); }
+fn weightAt(row : i32, q : i32) -> vec4<f32> { return vec4<f32>(weight[row * uniforms.outputs + min(q * 4 + 0, uniforms.outputs - 1)], weight[row * uniforms.outputs + min(q * 4 + 1, uniforms.outputs - 1)], weight[row * uniforms.outputs + min(q * 4 + 2, uniforms.outputs - 1)], weight[row * uniforms.outputs + min(q * 4 + 3, uniforms.outputs - 1)]); }
 fn finish(row : i32, q : i32, sum : vec4<f32>) {
   var y = sum;
   let at = row * uniforms.outputs;
@@ -19,10 +19,10 @@ fn main(index : i32) {
   let row0 = min(0, uniforms.rows - 1);
   var sum0 = vec4<f32>(0.0);
   for (var c = share; c < inputQuads(); c += 16) {
-    let w0 = weightAt(4 * c + 0, q);
-    let w1 = weightAt(4 * c + 1, q);
-    let w2 = weightAt(4 * c + 2, q);
-    let w3 = weightAt(4 * c + 3, q);
+    let w0 = weightAt(min(4 * c + 0, uniforms.inputs - 1), q);
+    let w1 = weightAt(min(4 * c + 1, uniforms.inputs - 1), q);
+    let w2 = weightAt(min(4 * c + 2, uniforms.inputs - 1), q);
+    let w3 = weightAt(min(4 * c + 3, uniforms.inputs - 1), q);
     {
       let v = xAt(row0, c);
       sum0 = fma(vec4<f32>(v.x), w0, sum0);

@@ -6,12 +6,12 @@ fn xAt(row : i32, c : i32) -> vec4<f32> {
   if (c >= inputQuads()) { return vec4<f32>(0.0); }
   return x[row * (uniforms.inputs / 4) + c];
 }
-fn scaleAt(g : i32, q : i32) -> vec4<f32> { return scales[(g * uniforms.outputs) / 4 + q]; }
-fn weightAt(i : i32, q : i32) -> vec4<f32> {
-  let word = words[i * outputQuads() + q];
+fn weightScaleAt(g : i32, q : i32) -> vec4<f32> { return weightScales[(g * uniforms.outputs) / 4 + q]; }
+fn weightAt(row : i32, q : i32) -> vec4<f32> {
+  let word = weightWords[row * ((uniforms.outputs + 3) / 4) + q];
   return vec4<f32>((vec4<i32>(word) << vec4<u32>(24u, 16u, 8u, 0u)) >> vec4<u32>(24u)); }
 fn finish(row : i32, q : i32, sum : vec4<f32>) {
-  var y = sum * scaleAt(0, q);
+  var y = sum * weightScaleAt(0, q);
   let at = row * uniforms.outputs;
   y += residual[(at) / 4 + q];
   result[at / 4 + q] = y;
