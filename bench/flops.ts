@@ -1,11 +1,15 @@
 /** Floating-point operations of a forward pass and of a decode: a multiply-add is two. Products only, as is usual. */
 import type { Extent3, TransformerConfig } from '../src/config/model';
-import type { DecoderParameters } from '../src/model/decoder';
+import type { BenchModel } from './weights';
+
+/** Queries q and keys k of one layer of width d: 2d²(10q + 2k) + 4qkd. */
+function layerFlops(width: number, queries: number, keys: number): number {
+  return 2 * width * width * (10 * queries + 2 * keys) + 4 * queries * keys * width;
+}
 
 /** One prediction of `targets` tokens from `contexts` known ones. */
 export function transformerFlops(config: TransformerConfig, contexts: number, targets: number): number {
-  const { width: d, latentTokens: latents, vocabulary, modes } = config;
-  // Queries and keys of each mode; a layer costs 2d²(10q + 2k) + 4qkd.
+  const { width, latentTokens: latents, vocabulary, modes } = config;
   const sizes = {
     latent_enc: [latents, contexts],
     latent_self: [latents, latents],
@@ -13,27 +17,35 @@ export function transformerFlops(config: TransformerConfig, contexts: number, ta
     lt2l: [latents, latents + targets],
     maskgit: [contexts + targets, contexts + targets],
   } as const;
-  const blocks = modes.reduce((sum, mode) => {
-    const [q, k] = sizes[mode];
-    return sum + 2 * d * d * (10 * q + 2 * k) + 4 * q * k * d;
-  }, 0);
-  return blocks + 2 * targets * d * vocabulary;
+  const blocks = modes.reduce((sum, mode) => sum + layerFlops(width, ...sizes[mode]), 0);
+  return blocks + 2 * targets * width * vocabulary;
+}
+
+/** All steps of an autoregressive transformer with a cache: step i has one query and i keys, one of them new. */
+export function autoregressiveFlops(config: TransformerConfig, tokens: number): number {
+  const { width, vocabulary, modes } = config;
+  const keys = (tokens * (tokens + 1)) / 2; // 1 + 2 + … + N
+  return (
+    modes.length * (2 * width * width * 12 * tokens + 4 * keys * width) + 2 * tokens * width * vocabulary
+  );
 }
 
 /** A decode of a token grid. Up-convolutions count the taps that are really multiplied. */
-export function decoderFlops(parameters: DecoderParameters, grid: Extent3): number {
-  const { postQuantization, stages, output } = parameters;
-  type Layer = { kernel: Extent3; inputs: number; outputs: number };
-  const conv = ({ kernel, inputs, outputs }: Layer, positions: number): number =>
-    2 * positions * volume(kernel) * inputs * outputs;
+export function decoderFlops({ config, host }: Pick<BenchModel, 'config' | 'host'>, grid: Extent3): number {
+  /** Weights of the kernel [kt, kh, kw, I, O], each of which is used once a position. */
+  const conv = (name: string, positions: number): number =>
+    2 * positions * host(`tokenizer.${name}.weight`).shape.reduce((product, extent) => product * extent, 1);
   let extent = grid;
-  let flops = conv(postQuantization, volume(extent));
-  for (const { up, blocks } of stages) {
-    extent = [extent[0] * up.stride[0], extent[1] * up.stride[1], extent[2] * up.stride[2]];
-    flops += conv(up, volume(extent)) / volume(up.stride);
-    for (const { conv1, conv2 } of blocks) flops += conv(conv1, volume(extent)) + conv(conv2, volume(extent));
-  }
-  return flops + conv(output, volume(extent));
+  let flops = conv('postQuantization', volume(extent));
+  config.tokenizer.decoder.forEach(({ stride, residualBlocks }, i) => {
+    const stage = `decoder.stages.${i}`;
+    extent = [extent[0] * stride[0], extent[1] * stride[1], extent[2] * stride[2]];
+    flops += conv(`${stage}.up`, volume(extent)) / volume(stride);
+    for (let j = 0; j < residualBlocks; j++) {
+      for (const part of ['conv1', 'conv2']) flops += conv(`${stage}.blocks.${j}.${part}`, volume(extent));
+    }
+  });
+  return flops + conv('decoder.output', volume(extent));
 }
 
 const volume = ([t, h, w]: Extent3): number => t * h * w;

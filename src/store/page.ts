@@ -13,7 +13,6 @@ import {
 import type { BackendSummary, ClipFormat, ModelSummary } from '../worker/protocol';
 import { FORMATS, readAddress, writeAddress } from './address';
 import { comfortableFrames } from './comfort';
-import { createComparison } from './comparison';
 import { type Engine, failureOf, type PageContext, type PageDeps } from './context';
 import { createDownload } from './download';
 import { createGeneration } from './generation';
@@ -29,9 +28,6 @@ export interface PageActions {
   /** Does again what failed. */
   retry(): Promise<void>;
   download(): Promise<void>;
-  /** Measures the model beside other families of transformers. */
-  compare(): Promise<void>;
-  stopComparing(): void;
   togglePlayback(): void;
   change(field: Exclude<keyof GenerationOptions, 'seed'>, value: string): void;
   typeSeed(text: string): void;
@@ -54,7 +50,6 @@ export function createPage(deps: PageDeps): Page {
   const context: PageContext = { deps, store, held };
   const settings = createSettings(context);
   const generation = createGeneration(context, settings.commitSeed);
-  const comparison = createComparison(context);
   const download = createDownload(context);
   const load = createLoad(context, settings);
 
@@ -70,7 +65,6 @@ export function createPage(deps: PageDeps): Page {
     actions: {
       begin,
       ...generation,
-      ...comparison,
       ...settings,
       download,
       retry: () => {

@@ -3,7 +3,6 @@
  */
 import { Fragment } from 'react';
 import { machineParts } from '../store/words';
-import { Compare } from './Compare';
 import { useActions, usePage, usePageState, usePlayhead } from './context';
 import { useKeys } from './hooks';
 import { Keep } from './Keep';
@@ -15,7 +14,6 @@ import './styles/tokens.css';
 import './styles/layout.css';
 import './styles/window.css';
 import './styles/controls.css';
-import './styles/dialog.css';
 
 export function App() {
   useShortcuts();
@@ -59,7 +57,6 @@ function Machine() {
         ))}
       </p>
       {backend ? <p>{backend.reason}</p> : null}
-      {model ? <Compare /> : null}
     </footer>
   );
 }

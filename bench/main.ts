@@ -1,0 +1,88 @@
+/** `npm run bench`: reads the command line, has the suite run in Chromium or Node, prints and writes what it measured. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { cpus, platform, release, totalmem } from 'node:os';
+import { HELP, parseOptions, UsageError } from './options';
+import { type Circumstances, markdownReport, textReport } from './report';
+import type { BenchBackend, Row } from './rows';
+import { runInChromium } from './runtimes/chromium';
+import type { Message } from './runtimes/message';
+import { runInNode } from './runtimes/node';
+import { writeBundle } from './runtimes/node/bundle';
+
+const args = process.argv.slice(2);
+if (args.includes('--help')) {
+  console.log(HELP);
+  process.exit(0);
+}
+
+/** The rows, and how many backends failed. */
+async function measure(
+  options: ReturnType<typeof parseOptions>,
+): Promise<{ rows: Row[]; failed: number; by: string }> {
+  const rows: Row[] = [];
+  let failed = 0;
+  const receive = (message: Message, backend: BenchBackend): void => {
+    switch (message.type) {
+      case 'log':
+        console.log(`  ${message.line}`);
+        break;
+      case 'rows':
+        rows.push(...message.rows);
+        for (const { case: name, contender, ms } of message.rows) {
+          console.log(
+            `  ${name} ${contender}: ${ms.median === null ? 'not run' : `${ms.median.toFixed(1)} ms`}`,
+          );
+        }
+        if (options.json) writeFileSync(options.json, `${JSON.stringify(rows, null, 1)}\n`);
+        break;
+      case 'failed':
+        failed++;
+        console.log(`${backend}: ${message.message}`);
+        break;
+      case 'done':
+        break;
+      default:
+        message satisfies never;
+    }
+  };
+  const run = options.runtime === 'node' ? runInNode : runInChromium;
+  const by = await run(options.backends, options.suite, receive);
+  return { rows, failed, by };
+}
+
+function circumstances(by: string): Circumstances {
+  const processors = cpus();
+  const gib = Math.round(totalmem() / 2 ** 30);
+  return {
+    command: `npm run bench${args.length > 0 ? ` -- ${args.join(' ')}` : ''}`,
+    date: new Date().toISOString().slice(0, 10),
+    machine: [
+      `${processors.length} cores (${processors[0]?.model.trim() ?? 'unknown'}), ${gib} GiB, ${platform()} ${release()}`,
+      by,
+    ],
+  };
+}
+
+try {
+  const options = parseOptions(args);
+  if (options.bundle) {
+    console.log(`Written: ${await writeBundle(options.bundle)}`);
+  } else {
+    const measured =
+      options.from.length > 0
+        ? {
+            rows: options.from.flatMap((file) => JSON.parse(readFileSync(file, 'utf8')) as Row[]),
+            failed: 0,
+            by: '',
+          }
+        : await measure(options);
+    console.log(`\n${textReport(measured.rows)}`);
+    if (options.markdown)
+      writeFileSync(options.markdown, markdownReport(measured.rows, circumstances(measured.by)));
+    process.exitCode = measured.failed > 0 ? 1 : 0;
+  }
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error;
+  console.error(`${error.message}\n\n${HELP}`);
+  process.exitCode = 2;
+}
