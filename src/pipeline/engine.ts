@@ -4,6 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import type { Manifest } from '../loader';
+import { compilePipelines } from '../model/compile';
 import { type DecoderParameters, readDecoder } from '../model/decoder';
 import type { WeightReader } from '../model/parameters';
 import { readTransformer, runTransformer, type TransformerParameters } from '../model/transformer';
@@ -32,6 +33,7 @@ export async function createEngine(manifest: Manifest, read: WeightReader): Prom
   }));
   try {
     const preview = await previewTable(parameters.decoder, read, tensors);
+    await compilePipelines(parameters.transformer, parameters.decoder, model.grid);
     await warmUp(parameters.transformer);
     return { manifest, ...parameters, preview, dispose: () => disposeTensorsOf(parameters) };
   } catch (error) {

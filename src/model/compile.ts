@@ -1,0 +1,53 @@
+/**
+ * Compiles what a generation will need on WebGPU before it begins: programs come in variants by the number of rows, so
+ * passes of every order of magnitude are gone through without computing. Nothing on other backends.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import type { Extent3 } from '../config/model';
+import { compileAhead, freeUnusedGpuMemory } from '../kernels/gpu';
+import { lookUp } from './codebook';
+import { decodeInChunks } from './decodeInChunks';
+import type { DecoderParameters } from './decoder';
+import { runHeadInChunks, runTrunk, type TokenSets, type TransformerParameters } from './transformer';
+
+/** Chunks of a clip that differ from one another in what they read: first, inner and last ones. */
+const CHUNKS = 4;
+
+/** All pipelines of transformer and decoder for clips up to the grid T'×H'×W'; the device compiles them side by side. */
+export async function compilePipelines(
+  transformer: TransformerParameters,
+  decoder: DecoderParameters,
+  [time, height, width]: Extent3,
+): Promise<void> {
+  await compileAhead(async () => {
+    for (const sets of tokenSets(time * height * width)) {
+      tf.tidy(() => {
+        const hidden = runTrunk(oneBlockAMode(transformer), sets);
+        for (const _ of runHeadInChunks(transformer, hidden)) break; // All chunks are alike.
+      });
+      freeUnusedGpuMemory();
+    }
+    const grid = [Math.min(time, CHUNKS), height, width] as const;
+    const latents = lookUp(decoder.codebook, new Int32Array(grid[0] * height * width), grid);
+    for await (const { frames } of decodeInChunks(decoder, latents)) frames.dispose();
+    latents.dispose();
+  });
+}
+
+/** Blocks of a mode have the same layers, and share their programs. */
+function oneBlockAMode(transformer: TransformerParameters): TransformerParameters {
+  const byMode = new Map(transformer.blocks.map((block) => [block.mode, block]));
+  return { ...transformer, blocks: [...byMode.values()] };
+}
+
+/** 0, 1, 2, 4, … contexts with the rest as targets, and the same the other way round. */
+function* tokenSets(count: number): Generator<TokenSets> {
+  const positions = Int32Array.from({ length: count }, (_, i) => i);
+  const few = [0];
+  for (let n = 1; n <= count / 2; n *= 2) few.push(n);
+  const contexts = new Set([...few, ...few.map((n) => count - n)]);
+  for (const n of contexts) {
+    if (n === count) continue;
+    yield { tokens: new Int32Array(count), context: positions.slice(0, n), target: positions.slice(n) };
+  }
+}
