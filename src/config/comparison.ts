@@ -48,6 +48,20 @@ export interface FamilySummary {
   readonly growth: Growth | null;
 }
 
+export type FamilySummaries = Readonly<Record<Family, FamilySummary>>;
+
+/** `measuring` before each point, and one `summary` as the last event. */
+export type ComparisonEvent =
+  | {
+      readonly type: 'measuring';
+      readonly family: Family;
+      readonly tokens: number;
+      /** ms of the budget. */
+      readonly spent: number;
+    }
+  | { readonly type: 'point'; readonly point: ComparisonPoint }
+  | { readonly type: 'summary'; readonly families: FamilySummaries };
+
 /** Time grew as tokens to the power of `exponent`, from `from` to `to` tokens. */
 export interface Growth {
   readonly exponent: number;

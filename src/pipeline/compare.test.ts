@@ -1,11 +1,11 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { ComparisonOptions, ComparisonPoint, Family } from '../config/comparison';
+import type { ComparisonEvent, ComparisonOptions, ComparisonPoint, Family } from '../config/comparison';
 import { switchBackend } from '../kernels/testing/backends';
 import { onEachBackend } from '../kernels/testing/parity';
 import { randomReader } from '../model/initialization';
 import { readTransformer, type TransformerParameters } from '../model/transformer';
-import { type ComparisonEvent, compareFamilies, type Measure } from './compare';
+import { compareFamilies, type Measure } from './compare';
 import { TINY_MODEL } from './testing/tinyModel';
 
 const GENEROUS: ComparisonOptions = { sizes: [16, 32, 64], budget: 600_000, memory: 2 ** 30 };

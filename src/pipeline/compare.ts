@@ -5,11 +5,12 @@
  */
 import {
   type ComparisonEnd,
+  type ComparisonEvent,
   type ComparisonOptions,
-  type ComparisonPoint,
   DEFAULT_COMPARISON,
   FAMILIES,
   type Family,
+  type FamilySummaries,
   type FamilySummary,
   growthOf,
 } from '../config/comparison';
@@ -17,12 +18,6 @@ import { familiesOf } from '../model/families';
 import type { TransformerParameters } from '../model/transformer';
 import { nextTask } from './nextTask';
 import { type Measurement, measureFamily, warmUp } from './passes';
-
-/** `measuring` before each point, and one `summary` as the last event. */
-export type ComparisonEvent =
-  | { readonly type: 'measuring'; readonly family: Family; readonly tokens: number; readonly spent: number }
-  | { readonly type: 'point'; readonly point: ComparisonPoint }
-  | { readonly type: 'summary'; readonly families: Readonly<Record<Family, FamilySummary>> };
 
 /** How a family stands. */
 interface Entry {
@@ -70,7 +65,7 @@ export async function* compareFamilies(
   } finally {
     families.dispose();
   }
-  yield { type: 'summary', families: summaryOf(entries) };
+  yield { type: 'summary', families: summariesOf(entries) };
 }
 
 function checkSizes(sizes: readonly number[]): void {
@@ -117,13 +112,10 @@ function predicted(
   return value(last) * ratio ** Math.min(STEEPEST, Math.max(1, slope) + CAUTION);
 }
 
-function summaryOf(entries: readonly Entry[]): Record<Family, FamilySummary> {
+function summariesOf(entries: readonly Entry[]): FamilySummaries {
   const summary = ({ measured, end }: Entry): FamilySummary => ({
     end: end ?? 'time',
     growth: growthOf(measured.map(({ point }) => point)),
   });
-  return Object.fromEntries(entries.map((entry) => [entry.family, summary(entry)])) as Record<
-    Family,
-    FamilySummary
-  >;
+  return Object.fromEntries(entries.map((entry) => [entry.family, summary(entry)])) as FamilySummaries;
 }

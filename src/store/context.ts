@@ -7,7 +7,7 @@ import type { EngineClient } from '../worker/client';
 import type { Held } from './held';
 import type { Failure, PageState } from './state';
 
-export type Engine = Pick<EngineClient, 'load' | 'generate' | 'encode' | 'formats'>;
+export type Engine = Pick<EngineClient, 'load' | 'generate' | 'compare' | 'encode' | 'formats'>;
 
 export interface PageDeps {
   readonly engine: Engine;

@@ -13,6 +13,7 @@ import {
 import type { BackendSummary, ClipFormat, ModelSummary } from '../worker/protocol';
 import { FORMATS, readAddress, writeAddress } from './address';
 import { comfortableFrames } from './comfort';
+import { createComparison } from './comparison';
 import { type Engine, failureOf, type PageContext, type PageDeps } from './context';
 import { createDownload } from './download';
 import { createGeneration } from './generation';
@@ -28,6 +29,9 @@ export interface PageActions {
   /** Does again what failed. */
   retry(): Promise<void>;
   download(): Promise<void>;
+  /** Measures the model beside other families of transformers. */
+  compare(): Promise<void>;
+  stopComparing(): void;
   togglePlayback(): void;
   change(field: Exclude<keyof GenerationOptions, 'seed'>, value: string): void;
   typeSeed(text: string): void;
@@ -50,6 +54,7 @@ export function createPage(deps: PageDeps): Page {
   const context: PageContext = { deps, store, held };
   const settings = createSettings(context);
   const generation = createGeneration(context, settings.commitSeed);
+  const comparison = createComparison(context);
   const download = createDownload(context);
   const load = createLoad(context, settings);
 
@@ -65,6 +70,7 @@ export function createPage(deps: PageDeps): Page {
     actions: {
       begin,
       ...generation,
+      ...comparison,
       ...settings,
       download,
       retry: () => {

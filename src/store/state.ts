@@ -1,6 +1,7 @@
 /**
  * What the page knows, as string unions and summaries: never tensors, never pixels (see held.ts).
  */
+import type { ComparisonPoint, Family, FamilySummaries } from '../config/comparison';
 import { defaultGenerationOptions, type GenerationOptions, type ModelFacts } from '../config/generation';
 import type { BackendSummary, ClipFormat, StepSummary } from '../worker/protocol';
 import { comfortableFrames } from './comfort';
@@ -45,6 +46,18 @@ export interface Failure {
   readonly retry: boolean;
 }
 
+export interface ComparisonState {
+  /** `waiting` for the engine, until the first measurement begins. */
+  readonly run: 'idle' | 'waiting' | 'running' | 'failed';
+  /** Of the newest run, in the order in which they were measured. */
+  readonly points: readonly ComparisonPoint[];
+  /** Null until a run has come to its end. */
+  readonly families: FamilySummaries | null;
+  /** What is being measured; `spent` is ms of the budget. */
+  readonly measuring: { readonly family: Family; readonly tokens: number; readonly spent: number } | null;
+  readonly message: string;
+}
+
 export interface PageState {
   readonly weights: 'loading' | 'ready' | 'failed';
   /** Null until the manifest has said how much there is. */
@@ -74,6 +87,7 @@ export interface PageState {
   /** Sentences about what the visitor gave and could not be used. */
   readonly notices: readonly string[];
   readonly failure: Failure | null;
+  readonly comparison: ComparisonState;
   /** The status line. */
   readonly status: string;
 }
@@ -110,6 +124,7 @@ export function initialState(seed: number, calm: boolean): PageState {
     seedText: String(seed),
     notices: [],
     failure: null,
+    comparison: { run: 'idle', points: [], families: null, measuring: null, message: '' },
     status: 'Looking for the weights.',
   };
 }

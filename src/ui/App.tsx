@@ -3,6 +3,7 @@
  */
 import { Fragment } from 'react';
 import { machineParts } from '../store/words';
+import { Compare } from './Compare';
 import { useActions, usePage, usePageState, usePlayhead } from './context';
 import { useKeys } from './hooks';
 import { Keep } from './Keep';
@@ -14,6 +15,7 @@ import './styles/tokens.css';
 import './styles/layout.css';
 import './styles/window.css';
 import './styles/controls.css';
+import './styles/dialog.css';
 
 export function App() {
   useShortcuts();
@@ -57,6 +59,7 @@ function Machine() {
         ))}
       </p>
       {backend ? <p>{backend.reason}</p> : null}
+      {model ? <Compare /> : null}
     </footer>
   );
 }

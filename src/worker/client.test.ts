@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { DEFAULT_COMPARISON, type FamilySummaries } from '../config/comparison';
 import type { GenerationOptions } from '../config/generation';
 import { EngineClient, type GenerationEvent, JobError, type WorkerLike } from './client';
 import type { ClipData, ModelSummary, Request, Response } from './protocol';
@@ -106,6 +107,23 @@ describe('EngineClient', () => {
     await end;
     expect(events.map((event) => event.type)).toEqual(['step', 'step', 'decodeProgress', 'clip']);
     expect(worker().received.map((request) => request.type)).toEqual(['load', 'generate']);
+  });
+
+  it('yields the measurements of a comparison and ends after its summary', async () => {
+    await load();
+    const events: unknown[] = [];
+    const run = async () => {
+      for await (const event of client.compare(DEFAULT_COMPARISON)) events.push(event);
+    };
+    const end = run();
+    const { job } = await worker().newest('compare');
+    const measuring = { type: 'measuring', family: 'mebt', tokens: 256, spent: 0 } as const;
+    const families = {} as FamilySummaries;
+    worker().say({ type: 'comparing', job, event: measuring });
+    worker().say({ type: 'compared', job, families });
+    await end;
+    expect(events).toEqual([measuring, { type: 'summary', families }]);
+    expect(worker().received.map((request) => request.type)).toEqual(['load', 'compare']);
   });
 
   it('cancels in the worker on abort, and ends in an AbortError once the worker has answered', async () => {

@@ -5,6 +5,7 @@
  * A worker that dies (an uncaught error, out of memory) fails every open job with a sentence; the next call
  * starts a fresh worker and loads the same weights again, which then come from the cache.
  */
+import type { ComparisonEvent, ComparisonOptions } from '../config/comparison';
 import type { GenerationOptions } from '../config/generation';
 import type {
   BackendSummary,
@@ -17,6 +18,7 @@ import type {
   Response,
   StepSummary,
 } from './protocol';
+import { EventQueue } from './queue';
 
 /** A job that the worker could not finish. `message` is a sentence for the visitor. */
 export class JobError extends Error {
@@ -122,24 +124,41 @@ export class EngineClient {
    * @throws JobError, or a DOMException named AbortError once stopped.
    */
   async *generate(options: GenerationOptions, signal?: AbortSignal): AsyncGenerator<GenerationEvent, void> {
+    for await (const response of this.follow({ type: 'generate', options }, signal)) {
+      if (response.type === 'step') yield { type: 'step', summary: response.summary };
+      else if (response.type === 'decodeProgress')
+        yield { type: 'decodeProgress', done: response.done, total: response.total };
+      else if (response.type === 'clip')
+        yield { type: 'clip', clip: response.clip, milliseconds: response.milliseconds };
+    }
+  }
+
+  /**
+   * The loaded model beside other families of transformers. Waits for what the engine is doing; a generation that is
+   * asked for meanwhile waits for it. Leaving the loop early, or aborting `signal`, stops it after the pass under way.
+   * @throws JobError, or a DOMException named AbortError once stopped.
+   */
+  async *compare(options: ComparisonOptions, signal?: AbortSignal): AsyncGenerator<ComparisonEvent, void> {
+    for await (const response of this.follow({ type: 'compare', options }, signal)) {
+      if (response.type === 'comparing') yield response.event;
+      else if (response.type === 'compared') yield { type: 'summary', families: response.families };
+    }
+  }
+
+  /** Everything that the worker says to a job of the engine, up to its last message; loads the model first if need be. */
+  private async *follow(request: Unnumbered<Request>, signal?: AbortSignal): AsyncGenerator<Response, void> {
     await this.ensureLoaded(signal);
     const events = new EventQueue<Response>();
-    const job = this.send({ type: 'generate', options }, events.push, events.fail);
+    const job = this.send(request, events.push, events.fail);
     const stop = () => this.cancel(job);
     signal?.addEventListener('abort', stop, { once: true });
     if (signal?.aborted) stop();
     try {
       for (;;) {
         const response = await events.next();
-        if (response.type === 'backend')
-          this.onBackend?.(response.backend); // The engine was rebuilt first.
-        else if (response.type === 'step') yield { type: 'step', summary: response.summary };
-        else if (response.type === 'decodeProgress')
-          yield { type: 'decodeProgress', done: response.done, total: response.total };
-        else if (response.type === 'clip') {
-          yield { type: 'clip', clip: response.clip, milliseconds: response.milliseconds };
-          return;
-        }
+        if (response.type === 'backend') this.onBackend?.(response.backend); // The engine was rebuilt first.
+        yield response;
+        if (isLast(response)) return;
       }
     } finally {
       signal?.removeEventListener('abort', stop);
@@ -183,7 +202,11 @@ export class EngineClient {
   private async ensureLoaded(signal?: AbortSignal): Promise<void> {
     if (this.worker && this.workerHasModel) return;
     if (!this.wanted) {
-      throw new JobError('internal', 'generate() was called before load(): load a model first.', false);
+      throw new JobError(
+        'internal',
+        'The engine was asked to work before load(): load a model first.',
+        false,
+      );
     }
     await this.loadWanted(signal ? { signal } : {});
   }
@@ -296,37 +319,5 @@ function isOfType<T extends Response['type']>(
 }
 
 function isLast(response: Response): boolean {
-  return ['loaded', 'clip', 'encoded', 'formats', 'cancelled', 'failed'].includes(response.type);
-}
-
-/**
- * Events of one job, between messages that come when they like and a consumer that asks when it likes. A failure is
- * met after the events that came before it.
- */
-class EventQueue<T> {
-  private readonly waiting: T[] = [];
-  private failure: Error | null = null;
-  private wake: (() => void) | null = null;
-
-  readonly push = (event: T): void => {
-    this.waiting.push(event);
-    this.wake?.();
-  };
-
-  readonly fail = (error: Error): void => {
-    this.failure = error;
-    this.wake?.();
-  };
-
-  async next(): Promise<T> {
-    for (;;) {
-      const event = this.waiting.shift();
-      if (event !== undefined) return event;
-      if (this.failure) throw this.failure;
-      await new Promise<void>((resolve) => {
-        this.wake = resolve;
-      });
-      this.wake = null;
-    }
-  }
+  return ['loaded', 'clip', 'compared', 'encoded', 'formats', 'cancelled', 'failed'].includes(response.type);
 }

@@ -2,6 +2,7 @@
  * Keeps the engine alive for the worker's jobs: backend, weights, engine, in this order, rebuilt when the device
  * that they lived on is gone. Knows nothing of messages.
  */
+import type { ComparisonEvent, ComparisonOptions, FamilySummaries } from '../config/comparison';
 import type { GenerationOptions } from '../config/generation';
 import { downsampleOf } from '../config/model';
 import type { WebGpuFailure } from '../kernels/backends';
@@ -43,18 +44,41 @@ export class EngineHost {
     host: HostOptions,
     onEvent: (event: ProgressEvent) => void,
   ): Promise<{ clip: ClipData; milliseconds: number }> {
-    const engine = this.engine ?? (await this.build(host));
-    const abandon = new AbortController();
-    const signal = AbortSignal.any([host.signal, abandon.signal]);
-    const run = async () => {
+    return this.run(host, async (engine, signal) => {
       for await (const event of generate(engine, options, signal)) {
         if (event.type === 'clip') return { clip: event.clip, milliseconds: event.milliseconds };
         onEvent(event);
       }
       throw new Error('generate: ended without a clip');
-    };
+    });
+  }
+
+  /** How the families' time grew, with every measurement on the way. The engine stays as it is. */
+  async compare(
+    options: ComparisonOptions,
+    host: HostOptions,
+    onEvent: (event: Exclude<ComparisonEvent, { type: 'summary' }>) => void,
+  ): Promise<FamilySummaries> {
+    // Not before it is asked for: nobody should wait for it who only wants a clip.
+    const { compareFamilies } = await import('../pipeline/compare');
+    return this.run(host, async ({ transformer }, signal) => {
+      for await (const event of compareFamilies(transformer, options, signal)) {
+        if (event.type === 'summary') return event.families;
+        onEvent(event);
+      }
+      throw new Error('compare: ended without a summary');
+    });
+  }
+
+  /** Runs a job on the engine, which is built first where need be; ends it when the device fails. */
+  private async run<T>(
+    host: HostOptions,
+    job: (engine: Engine, signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const engine = this.engine ?? (await this.build(host));
+    const abandon = new AbortController();
     try {
-      return await this.unlessDeviceFails(run());
+      return await this.unlessDeviceFails(job(engine, AbortSignal.any([host.signal, abandon.signal])));
     } finally {
       abandon.abort();
     }

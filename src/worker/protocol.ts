@@ -2,6 +2,7 @@
  * Every message between the page and the worker, and nothing else: one discriminated union each way,
  * told apart by `type`. Large arrays travel as transferables. Runs on both sides; imports only types.
  */
+import type { ComparisonEvent, ComparisonOptions, FamilySummaries } from '../config/comparison';
 import type { GenerationOptions } from '../config/generation';
 import type { ModelConfig } from '../config/model';
 
@@ -15,11 +16,13 @@ export interface BackendWish {
 
 export type ClipFormat = 'mp4' | 'webm' | 'gif';
 
-/** Page → worker. `job` is chosen by the page and names one load, generation or encoding. */
+/** Page → worker. `job` is chosen by the page and names one load, generation, comparison or encoding. */
 export type Request =
   /** Picks a backend (`wish` overrides the choice), then fetches, verifies and uploads the weights. */
   | { type: 'load'; job: number; manifestUrl: string; wish: BackendWish }
   | { type: 'generate'; job: number; options: GenerationOptions }
+  /** MeBT beside the other families of transformers, over the loaded model's weights. Waits for its turn. */
+  | { type: 'compare'; job: number; options: ComparisonOptions }
   /** Stops the named job after the step under way; answered by `cancelled`. */
   | { type: 'cancel'; job: number }
   /** `frames` RGBA8, [T, H, W, 4]; copied to the worker, so the page keeps its own. */
@@ -95,7 +98,7 @@ export type ErrorCode =
   | 'invalid-options'
   | 'internal';
 
-/** Worker → page. Every job ends in exactly one of loaded, clip, encoded, formats, cancelled or failed. */
+/** Worker → page. Every job ends in exactly one of loaded, clip, compared, encoded, formats, cancelled or failed. */
 export type Response =
   | { type: 'backend'; job: number; backend: BackendSummary }
   | { type: 'loadProgress'; job: number; loadedBytes: number; totalBytes: number; fromCache: boolean }
@@ -104,6 +107,8 @@ export type Response =
   /** The decoder's progress, in latent frames. */
   | { type: 'decodeProgress'; job: number; done: number; total: number }
   | { type: 'clip'; job: number; clip: ClipData; milliseconds: number }
+  | { type: 'comparing'; job: number; event: Exclude<ComparisonEvent, { type: 'summary' }> }
+  | { type: 'compared'; job: number; families: FamilySummaries }
   | { type: 'encodeProgress'; job: number; frame: number; frames: number }
   | { type: 'encoded'; job: number; file: Blob; extension: string; codec: string }
   | { type: 'formats'; job: number; formats: readonly ClipFormat[] }

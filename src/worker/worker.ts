@@ -5,12 +5,12 @@
 import type { Failure } from './failures';
 import { failureOf } from './failures';
 import { EngineHost } from './host';
-import type { Request, Response } from './protocol';
+import type { BackendSummary, Request, Response } from './protocol';
 
 const host = new EngineHost();
 const jobs = new Map<number, AbortController>();
 
-/** Loads and generations share the backend, so that they run one after the other. */
+/** Loads, generations and comparisons share the backend, so that they run one after the other. */
 let engineTurn: Promise<unknown> = Promise.resolve();
 
 self.onmessage = (event: MessageEvent<Request>) => receive(event.data);
@@ -31,8 +31,7 @@ function receive(request: Request): void {
       return;
     case 'generate':
       start(job, inTurn, async (signal) => {
-        const onBackend = (backend: Extract<Response, { type: 'backend' }>['backend']) =>
-          post({ type: 'backend', job, backend });
+        const onBackend = (backend: BackendSummary) => post({ type: 'backend', job, backend });
         const { clip, milliseconds } = await host.generate(
           request.options,
           { signal, onBackend },
@@ -42,6 +41,15 @@ function receive(request: Request): void {
           },
         );
         return { type: 'clip', job, clip, milliseconds };
+      });
+      return;
+    case 'compare':
+      start(job, inTurn, async (signal) => {
+        const onBackend = (backend: BackendSummary) => post({ type: 'backend', job, backend });
+        const families = await host.compare(request.options, { signal, onBackend }, (event) =>
+          post({ type: 'comparing', job, event }),
+        );
+        return { type: 'compared', job, families };
       });
       return;
     case 'encode':

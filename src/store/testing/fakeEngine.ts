@@ -2,6 +2,14 @@
  * An engine of the client's shape that plays a believable generation from procedurally drawn skies. For unit
  * tests of the store and for looking at the page without weights; no product code imports it.
  */
+import {
+  type ComparisonEnd,
+  type ComparisonEvent,
+  type ComparisonPoint,
+  FAMILIES,
+  type Family,
+  growthOf,
+} from '../../config/comparison';
 import type { GenerationOptions } from '../../config/generation';
 import type { GenerationEvent } from '../../worker/client';
 import type { ClipData, ModelSummary, PreviewTable, StepSummary } from '../../worker/protocol';
@@ -134,6 +142,18 @@ function fakeStep(options: GenerationOptions, step: number, milliseconds: number
   return { phase: 'draft', step, steps: options.steps, tokens, fixed, grid, milliseconds };
 }
 
+/** Times and bytes of a believable machine: linear, quadratic, and linear steps of a growing cache. */
+function fakePoint(family: Family, tokens: number): ComparisonPoint {
+  const n = tokens / 1024;
+  const [milliseconds, bytes] = {
+    mebt: [40 + 130 * n, 12e6 * n],
+    dense: [30 + 700 * n + 900 * n * n, 42e6 * n],
+    autoregressive: [tokens * (9 + 1.5 * n), 26e6 * n],
+  }[family] as [number, number];
+  const extrapolated = family === 'autoregressive';
+  return { family, tokens, milliseconds, bytes, runs: extrapolated ? 16 : 3, extrapolated };
+}
+
 export function createFakeEngine(times: FakeTimes, cpuCores = 2): Engine {
   return {
     async load(_url, { backend, onBackend, onProgress, signal } = {}) {
@@ -163,6 +183,31 @@ export function createFakeEngine(times: FakeTimes, cpuCores = 2): Engine {
         type: 'clip',
         clip: fakeClip(options.frames, options.seed),
         milliseconds: performance.now() - start,
+      };
+    },
+    async *compare({ sizes, budget }, signal): AsyncGenerator<ComparisonEvent, void> {
+      const points: ComparisonPoint[] = [];
+      for (const tokens of sizes) {
+        for (const family of FAMILIES) {
+          if (family === 'dense' && tokens > 2048) continue;
+          yield { type: 'measuring', family, tokens, spent: (budget * points.length) / 16 };
+          await pause(times.step, signal);
+          const point = fakePoint(family, tokens);
+          points.push(point);
+          yield { type: 'point', point };
+        }
+      }
+      const summary = (family: Family, end: ComparisonEnd) => ({
+        end,
+        growth: growthOf(points.filter((point) => point.family === family)),
+      });
+      yield {
+        type: 'summary',
+        families: {
+          mebt: summary('mebt', 'largest'),
+          dense: summary('dense', 'time'),
+          autoregressive: summary('autoregressive', 'largest'),
+        },
       };
     },
     async encode(format, clip, { onProgress, signal } = {}) {
