@@ -3,6 +3,7 @@
  * goes through `parseGenerationOptions`, so that every bad value ends in the same kind of sentence.
  */
 import { downsampleOf, type ModelConfig } from './model';
+import { presetsFor } from './officialSampling';
 
 /** Mask schedules of the official code: progress t in [0, 1] to the fraction that stays masked. */
 export const SCHEDULES = [
@@ -56,13 +57,13 @@ export interface Limit {
 }
 
 /**
- * Ranges that hold for every model. `frames` and `topK` are narrowed by `limitsFor`. The top-p range
+ * Ranges that hold for every model. `frames`, `topK` and `steps` are narrowed by `limitsFor`. The top-p range
  * leaves out 0, which would drop every code; a choice temperature of 32 is a random order in practice.
  */
 export const GENERATION_LIMITS: Readonly<Record<NumericField, Limit>> = {
   seed: { label: 'Seed', min: 0, max: 0xffffffff, step: 1, whole: true },
   frames: { label: 'Length', min: 1, max: 1024, step: 1, whole: true },
-  steps: { label: 'Steps', min: 4, max: 64, step: 1, whole: true },
+  steps: { label: 'Steps', min: 4, max: 128, step: 1, whole: true },
   bootstrap: { label: 'Bootstrap', min: 0, max: 256, step: 1, whole: true },
   temperature: { label: 'Temperature', min: 0, max: 2, step: 0.05, whole: false },
   choiceTemperature: { label: 'Choice temperature', min: 0, max: 32, step: 0.5, whole: false },
@@ -90,6 +91,9 @@ const GENERAL_DEFAULTS: Omit<GenerationOptions, 'frames'> = {
 /** The shortest clip offered, where the model can make one that long. */
 const SHORTEST_CLIP = 16;
 
+/** More gain nothing, but for models whose published recipes have more. */
+const USUAL_STEPS = 64;
+
 const FIELDS = Object.keys(GENERATION_LIMITS) as NumericField[];
 
 /** What the options must know about a model. */
@@ -100,6 +104,8 @@ export interface ModelFacts {
   readonly framesPerLatent: number;
   /** Number of codes that can be predicted. */
   readonly vocabulary: number;
+  /** Published recipes go up to so many steps. */
+  readonly mostSteps?: number;
   /** The model's own defaults (`ModelConfig.sampling`); unknown or unusable entries are passed over. */
   readonly sampling: Readonly<Record<string, number | string>>;
   /** Frames that this device makes in comfort; the default length where the model names none. */
@@ -109,11 +115,13 @@ export interface ModelFacts {
 /** The facts of a loaded model. */
 export function modelFacts(config: ModelConfig, comfortableFrames?: number): ModelFacts {
   const framesPerLatent = downsampleOf(config.tokenizer)[0];
+  const presets = presetsFor(config);
   return {
     maxFrames: config.grid[0] * framesPerLatent,
     framesPerLatent,
     vocabulary: config.transformer.vocabulary,
     sampling: config.sampling,
+    ...(presets.length > 0 ? { mostSteps: GENERATION_LIMITS.steps.max } : {}),
     ...(comfortableFrames === undefined ? {} : { comfortableFrames }),
   };
 }
@@ -126,6 +134,7 @@ export function limitsFor(facts: ModelFacts): Readonly<Record<NumericField, Limi
     ...GENERATION_LIMITS,
     frames: { ...GENERATION_LIMITS.frames, min: shortest, max, step },
     topK: { ...GENERATION_LIMITS.topK, max: vocabulary },
+    steps: { ...GENERATION_LIMITS.steps, max: facts.mostSteps ?? USUAL_STEPS },
   };
 }
 

@@ -26,6 +26,8 @@ export interface WeightProgress {
 export interface LoadWeightsOptions {
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: (progress: WeightProgress) => void;
+  /** Called before the first shard is fetched; what it throws ends the loading. */
+  readonly onManifest?: (manifest: Manifest) => void;
   /** Stand-ins for tests. */
   readonly fetch?: Fetch;
   readonly cache?: WeightCache;
@@ -47,6 +49,7 @@ export async function loadWeights(
   const { signal, onProgress } = options;
   signal?.throwIfAborted();
   const { manifest, text } = await loadManifest(manifestUrl, fetch, cache, signal);
+  options.onManifest?.(manifest);
   const hashes = manifest.shards.map((shard) => shard.sha256);
   // Before the shards, so that another tab's eviction spares them.
   await cache.keepManifest(manifestUrl, text, hashes);
@@ -76,6 +79,15 @@ export async function loadWeights(
 function shardUrl(shard: ShardEntry, manifestUrl: string): string {
   const base = typeof location === 'undefined' ? undefined : location.href;
   return new URL(shard.file, new URL(manifestUrl, base)).href;
+}
+
+/**
+ * The manifest alone: what a model is, before its weights are wanted.
+ * @throws LoadError; the signal's reason once aborted
+ */
+export async function fetchManifest(url: string, signal?: AbortSignal): Promise<Manifest> {
+  const fetch: Fetch = (address, init) => globalThis.fetch(address, init);
+  return (await loadManifest(url, fetch, await openWeightCache(), signal)).manifest;
 }
 
 /** From the network, revalidated; the last good one where the network fails. */

@@ -58,6 +58,7 @@ export async function request(url: string, init: RequestInit, fetch: Fetch): Pro
   try {
     response = await fetch(url, init);
   } catch (error) {
+    if (error instanceof LoadError) throw error; // Of what stands in for a network.
     throw networkError(url, error, init.signal);
   }
   if (!response.ok) {

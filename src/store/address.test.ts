@@ -54,11 +54,11 @@ describe('readAddress', () => {
     ['?start=maybe', '“start=maybe” in the address is not one of yes, no; the first clip starts by itself.'],
     [
       '?model=javascript:alert(1)',
-      "“model=javascript:alert(1)” in the address is not the http(s) address of a manifest.json; the page's own model is used.",
+      "“model=javascript:alert(1)” in the address is not the http(s) address of a manifest.json, a folder of weights/, or a model of this machine; the page's own model is used.",
     ],
     [
       '?model=',
-      "“model=” in the address is not the http(s) address of a manifest.json; the page's own model is used.",
+      "“model=” in the address is not the http(s) address of a manifest.json, a folder of weights/, or a model of this machine; the page's own model is used.",
     ],
   ])('says what is wrong with %s and does not use it', (search, sentence) => {
     const address = readAddress(search);

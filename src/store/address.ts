@@ -6,11 +6,14 @@ import { type GenerationOptions, type ModelFacts, toSearchParams } from '../conf
 import type { BackendName, ClipFormat } from '../worker/protocol';
 
 export const DEFAULT_MANIFEST = 'weights/sky-64/manifest.json';
+/** Before the hash of a model that is kept on this machine. */
+export const KEPT_SCHEME = 'opfs:';
 const BACKENDS: readonly BackendName[] = ['webgpu', 'wasm', 'cpu'];
 export const FORMATS: readonly ClipFormat[] = ['mp4', 'webm', 'gif'];
 
 /** What a link asks for. `problems`: sentences about what could not be used. */
 export interface Address {
+  /** The address of a manifest, or `opfs:` and the hash of a model of this machine. */
   readonly manifestUrl: string;
   readonly backend?: BackendName;
   /** Of wasm. */
@@ -45,11 +48,11 @@ export function readAddress(search: string): Address {
   const usable = model === null || isManifestUrl(model);
   if (!usable) {
     problems.push(
-      `“model=${shorten(model ?? '')}” in the address is not the http(s) address of a manifest.json; the page's own model is used.`,
+      `“model=${shorten(model ?? '')}” in the address is not the http(s) address of a manifest.json, a folder of weights/, or a model of this machine; the page's own model is used.`,
     );
   }
   return {
-    manifestUrl: usable && model !== null ? model : DEFAULT_MANIFEST,
+    manifestUrl: usable && model !== null ? manifestUrlOf(model) : DEFAULT_MANIFEST,
     ...(backend ? { backend } : {}),
     ...(threads === undefined ? {} : { threads }),
     ...(format ? { format } : {}),
@@ -79,6 +82,23 @@ export function writeAddress(
   return `?${params}`;
 }
 
+/**
+ * The query that loads another model: what suits the present one is left out, and the seed stays.
+ * @param source what `?model=` takes; null for the page's own
+ */
+export function writeModel(search: string, source: string | null, options: GenerationOptions): string {
+  const params = new URLSearchParams(search);
+  for (const key of Object.keys(options)) if (key !== 'seed') params.delete(key);
+  if (source === null) params.delete('model');
+  else params.set('model', source);
+  return `?${params}`;
+}
+
+/** A bare name is a folder beside the page's own model. */
+function manifestUrlOf(model: string): string {
+  return /^[\w-][\w.-]*$/.test(model) && !model.endsWith('.json') ? `weights/${model}/manifest.json` : model;
+}
+
 const MOST_THREADS = 64;
 
 function readThreads(text: string | null, problems: string[]): number | undefined {
@@ -93,6 +113,7 @@ function readThreads(text: string | null, problems: string[]): number | undefine
 
 /** Relative addresses count: they are resolved against the page. */
 function isManifestUrl(text: string): boolean {
+  if (text.startsWith(KEPT_SCHEME)) return /^[0-9a-f]{64}$/.test(text.slice(KEPT_SCHEME.length));
   if (text.trim() === '') return false;
   try {
     return ['http:', 'https:'].includes(new URL(text, 'https://page.invalid/').protocol);

@@ -7,7 +7,19 @@ import type { EngineClient } from '../worker/client';
 import type { Held } from './held';
 import type { Failure, PageState } from './state';
 
-export type Engine = Pick<EngineClient, 'load' | 'generate' | 'compare' | 'encode' | 'formats'>;
+export type Engine = Pick<
+  EngineClient,
+  | 'load'
+  | 'generate'
+  | 'compare'
+  | 'encode'
+  | 'formats'
+  | 'inspect'
+  | 'convert'
+  | 'models'
+  | 'removeModel'
+  | 'modelReport'
+>;
 
 export interface PageDeps {
   readonly engine: Engine;

@@ -10,18 +10,20 @@ import {
   modelFacts,
   parseGenerationOptions,
 } from '../config/generation';
+import { presetsFor, type SamplingRecipe, samplingOf } from '../config/officialSampling';
 import type { BackendSummary, ClipFormat, ModelSummary } from '../worker/protocol';
-import { FORMATS, readAddress, writeAddress } from './address';
+import { DEFAULT_MANIFEST, FORMATS, readAddress, writeAddress, writeModel } from './address';
 import { comfortableFrames } from './comfort';
 import { createComparison } from './comparison';
 import { type Engine, failureOf, type PageContext, type PageDeps } from './context';
 import { createDownload } from './download';
 import { createGeneration } from './generation';
 import { createHeld, type Held } from './held';
+import { createModels, type ModelsActions } from './models';
 import { initialState, type PageState } from './state';
 import { size } from './words';
 
-export interface PageActions {
+export interface PageActions extends ModelsActions {
   /** Loads the weights and, unless the address says otherwise, makes the first clip. */
   begin(): Promise<void>;
   generate(): Promise<void>;
@@ -39,6 +41,8 @@ export interface PageActions {
   commitSeed(): void;
   newSeed(): void;
   chooseFormat(format: ClipFormat): void;
+  /** Sets what an official recipe sets. */
+  choosePreset(recipe: SamplingRecipe): void;
   dismissNotices(): void;
 }
 
@@ -57,11 +61,23 @@ export function createPage(deps: PageDeps): Page {
   const comparison = createComparison(context);
   const download = createDownload(context);
   const load = createLoad(context, settings);
+  /** In place of the present model, which stays when the other one cannot be had. */
+  const switchTo = async (source: string | null): Promise<boolean> => {
+    generation.stop();
+    const before = deps.search();
+    deps.replaceSearch(writeModel(before, source, store.getState().settings));
+    const loaded = await load();
+    if (!loaded && store.getState().model) deps.replaceSearch(before);
+    return loaded;
+  };
+  const { refresh, ...models } = createModels(context, switchTo);
 
   const begin = async () => {
     const address = readAddress(deps.search());
     store.setState({ notices: address.problems, ...(address.format ? { format: address.format } : {}) });
-    if ((await load()) && address.autostart) await generation.generate();
+    const loaded = await load();
+    void refresh(); // Also removes what an interrupted conversion has left.
+    if (loaded && address.autostart) await generation.generate();
   };
 
   return {
@@ -72,6 +88,7 @@ export function createPage(deps: PageDeps): Page {
       ...generation,
       ...comparison,
       ...settings,
+      ...models,
       download,
       retry: () => {
         const during = store.getState().failure?.during;
@@ -130,6 +147,11 @@ function createSettings({ deps, store }: PageContext) {
       store.setState(problems.length === 0 ? { seedText, settings: options } : { seedText });
       if (problems.length === 0) remember();
     },
+    choosePreset: (recipe: SamplingRecipe) => {
+      const { facts, settings } = store.getState();
+      store.setState({ settings: parseGenerationOptions(samplingOf(recipe), facts, settings).options });
+      remember();
+    },
     commitSeed: () => {
       const { facts, settings, seedText, notices } = store.getState();
       const { options, problems } = parseGenerationOptions({ seed: seedText }, facts, settings);
@@ -168,19 +190,38 @@ function createLoad({ deps, store, held }: PageContext, settings: Settings) {
         },
       });
       held.table = model.preview;
+      held.step = null; // Its codes are another model's.
       const { config, name, license, parameters, downsample } = model;
       settings.adopt(model, store.getState().backend);
       store.setState({
         weights: 'ready',
         status: 'Ready.',
-        model: { name, license, parameters, downsample, grid: config.grid, frameRate: config.frameRate },
+        fixedShare: [],
+        millisecondsPerStep: null,
+        model: {
+          source: manifestUrl,
+          name,
+          license,
+          parameters,
+          downsample,
+          grid: config.grid,
+          frameRate: config.frameRate,
+          presets: presetsFor(config),
+        },
       });
       settings.remember();
       void offerFormats(deps.engine, store);
       return true;
     } catch (error) {
       const failure = failureOf('load', error);
-      store.setState({ weights: 'failed', failure, status: failure.message });
+      const { model } = store.getState();
+      // The engine keeps the model that it had, and the page goes on with that.
+      if (model) store.setState({ weights: 'ready', failure: { ...failure, retry: false } });
+      else {
+        const ownInstead = manifestUrl === DEFAULT_MANIFEST ? {} : { ownInstead: true };
+        store.setState({ weights: 'failed', failure: { ...failure, ...ownInstead } });
+      }
+      store.setState({ status: failure.message });
       return false;
     }
   };

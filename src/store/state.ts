@@ -3,10 +3,14 @@
  */
 import type { ComparisonPoint, Family, FamilySummaries } from '../config/comparison';
 import { defaultGenerationOptions, type GenerationOptions, type ModelFacts } from '../config/generation';
+import type { Preset } from '../config/officialSampling';
 import type { BackendSummary, ClipFormat, StepSummary } from '../worker/protocol';
 import { comfortableFrames } from './comfort';
+import { INITIAL_MODELS, type ModelsState } from './models';
 
 export interface ModelLine {
+  /** As the address names it. */
+  readonly source: string;
   readonly name: string;
   readonly license: string;
   readonly parameters: number;
@@ -15,6 +19,8 @@ export interface ModelLine {
   /** Frames, rows, columns of one token. */
   readonly downsample: readonly [number, number, number];
   readonly frameRate: number;
+  /** Recipes that were published for a model of these sizes. */
+  readonly presets: readonly Preset[];
 }
 
 /** A finished clip; its pixels are in `held.clip`. */
@@ -44,6 +50,8 @@ export interface Failure {
   readonly during: 'load' | 'generate' | 'encode';
   readonly message: string;
   readonly retry: boolean;
+  /** The address asks for another model than the page's own, which can be had instead. */
+  readonly ownInstead?: boolean;
 }
 
 export interface ComparisonState {
@@ -90,6 +98,7 @@ export interface PageState {
   readonly comparison: ComparisonState;
   /** The status line. */
   readonly status: string;
+  readonly models: ModelsState;
 }
 
 /** What the sliders go by until the model is there. */
@@ -126,6 +135,7 @@ export function initialState(seed: number, calm: boolean): PageState {
     failure: null,
     comparison: { run: 'idle', points: [], families: null, measuring: null, message: '' },
     status: 'Looking for the weights.',
+    models: INITIAL_MODELS,
   };
 }
 

@@ -15,11 +15,12 @@ export function partOf(bytes: number, total: number): string {
 }
 
 function unitOf(bytes: number): readonly [unit: number, name: string] {
+  if (bytes >= 1e9) return [1e9, 'GB'];
   return bytes < 100_000 ? [1e3, 'kB'] : [1e6, 'MB'];
 }
 
 /** A count with its unit: `10.0 M`, `12 k`. */
-function count(parameters: number): string {
+export function count(parameters: number): string {
   return parameters < 100_000 ? `${Math.round(parameters / 1e3)} k` : `${(parameters / 1e6).toFixed(1)} M`;
 }
 

@@ -2,11 +2,14 @@
  * The page: a window on a sky, and the controls of a camera beside or below it.
  */
 import { Fragment } from 'react';
+import { DEFAULT_MANIFEST } from '../store/address';
 import { machineParts } from '../store/words';
 import { Compare } from './Compare';
 import { useActions, usePage, usePageState, usePlayhead } from './context';
 import { useKeys } from './hooks';
 import { Keep } from './Keep';
+import { ModelsButton, ModelsDialog } from './Models';
+import { ModelsDrop } from './ModelsDrop';
 import { Reel } from './Reel';
 import { Settings } from './Settings';
 import { Shutter, Status } from './Shutter';
@@ -40,6 +43,8 @@ export function App() {
         </div>
         <Machine />
       </section>
+      <ModelsDialog />
+      <ModelsDrop />
     </main>
   );
 }
@@ -59,7 +64,11 @@ function Machine() {
         ))}
       </p>
       {backend ? <p>{backend.reason}</p> : null}
-      {model ? <Compare /> : null}
+      {model && model.source !== DEFAULT_MANIFEST ? <p>Licence: {model.license}</p> : null}
+      <div className="tools">
+        {model ? <Compare /> : null}
+        <ModelsButton />
+      </div>
     </footer>
   );
 }

@@ -3,6 +3,7 @@
  */
 import { type ReactNode, useId } from 'react';
 import { type GenerationOptions, limitsFor, type NumericField, SCHEDULES } from '../config/generation';
+import { presetOf } from '../config/officialSampling';
 import { useActions, usePageState } from './context';
 
 export function Settings() {
@@ -18,6 +19,7 @@ export function Settings() {
       <details>
         <summary>Advanced</summary>
         <div className="rows">
+          <PresetChoice />
           <Slider field="temperature" show={(value) => value.toFixed(2)} />
           <Slider field="choiceTemperature" show={(value) => value.toFixed(1)} />
           <Slider field="topK" show={(value) => (value === 0 ? 'all' : String(value))} />
@@ -58,6 +60,35 @@ function Slider({ field, show = String, unit }: SliderProps) {
           style={{ '--value': fill } as React.CSSProperties}
           onChange={(event) => change(field, event.currentTarget.value)}
         />
+      )}
+    </Row>
+  );
+}
+
+/** The recipes that were published for a model of these sizes; absent for other models. */
+function PresetChoice() {
+  const { choosePreset } = useActions();
+  const presets = usePageState((state) => state.model?.presets);
+  const settings = usePageState((state) => state.settings);
+  if (!presets || presets.length === 0) return null;
+  return (
+    <Row label="Preset">
+      {(id) => (
+        <select
+          id={id}
+          value={presetOf(settings, presets)?.recipe ?? ''}
+          onChange={({ currentTarget }) => {
+            const chosen = presets.find(({ recipe }) => recipe === currentTarget.value);
+            if (chosen) choosePreset(chosen.recipe);
+          }}
+        >
+          <option value="">Other</option>
+          {presets.map(({ recipe, label }) => (
+            <option key={recipe} value={recipe}>
+              {label}
+            </option>
+          ))}
+        </select>
       )}
     </Row>
   );

@@ -34,7 +34,7 @@ export function Shutter() {
 }
 
 export function Status() {
-  const { retry } = useActions();
+  const { retry, switchModel } = useActions();
   const status = usePageState((state) => state.status);
   const failure = usePageState((state) => state.failure);
   return (
@@ -50,6 +50,11 @@ export function Status() {
       ) : (
         <Detail />
       )}
+      {failure?.ownInstead ? (
+        <button type="button" onClick={() => void switchModel(null)}>
+          Use the page’s own model
+        </button>
+      ) : null}
       <Notices />
     </div>
   );

@@ -12,11 +12,15 @@ import type {
   BackendWish,
   ClipData,
   ClipFormat,
+  ConversionWish,
   ErrorCode,
+  Inspection,
+  ModelEntry,
   ModelSummary,
   Request,
   Response,
   StepSummary,
+  StorageEstimate,
 } from './protocol';
 import { EventQueue } from './queue';
 
@@ -65,6 +69,19 @@ export interface EncodedClip {
   readonly codec: string;
 }
 
+export interface ConvertRequest {
+  readonly signal?: AbortSignal;
+  /** Bytes of the model that is being made. */
+  readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
+}
+
+/** What is at hand without a download; null where it cannot be told. */
+export interface ModelList {
+  readonly own: ModelEntry | null;
+  readonly kept: readonly ModelEntry[];
+  readonly storage: StorageEstimate | null;
+}
+
 /** The part of `Worker` that is used, so that tests can stand in for it. */
 export interface WorkerLike {
   postMessage(message: Request): void;
@@ -89,6 +106,11 @@ function startWorker(): WorkerLike {
   return new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
 }
 
+/** The worker resolves addresses against its own script, which lies elsewhere than the page. */
+function absolute(manifestUrl: string): string {
+  return typeof document === 'undefined' ? manifestUrl : new URL(manifestUrl, document.baseURI).href;
+}
+
 function aborted(): DOMException {
   return new DOMException('Stopped.', 'AbortError');
 }
@@ -110,12 +132,19 @@ export class EngineClient {
    * @throws JobError, or a DOMException named AbortError once `signal` is aborted.
    */
   async load(manifestUrl: string, request: LoadRequest = {}): Promise<ModelSummary> {
-    // The worker resolves addresses against its own script, which lies elsewhere than the page.
-    const url = typeof document === 'undefined' ? manifestUrl : new URL(manifestUrl, document.baseURI).href;
-    this.onBackend = request.onBackend;
     const { backend, threads } = request;
-    this.wanted = { url, wish: { ...(backend && { backend }), ...(threads && { threads }) } };
-    return this.loadWanted(request);
+    const before = this.wanted;
+    this.onBackend = request.onBackend;
+    this.wanted = {
+      url: absolute(manifestUrl),
+      wish: { ...(backend && { backend }), ...(threads && { threads }) },
+    };
+    try {
+      return await this.loadWanted(request);
+    } catch (error) {
+      this.wanted = before ?? this.wanted; // The worker keeps the model that it had.
+      throw error;
+    }
   }
 
   /**
@@ -185,6 +214,44 @@ export class EngineClient {
   /** The formats that this browser can write, best first; GIF is always among them. */
   async formats(): Promise<readonly ClipFormat[]> {
     return (await this.ask({ type: 'formats' }, 'formats')).formats;
+  }
+
+  /** What one or two checkpoints hold. @throws JobError `not-a-checkpoint` with a sentence */
+  async inspect(files: readonly File[], wish: ConversionWish): Promise<Inspection> {
+    return (await this.ask({ type: 'inspect', files, wish }, 'inspected')).inspection;
+  }
+
+  /**
+   * Converts checkpoints and keeps the model on this machine. Needs no model and runs beside a generation.
+   * @throws JobError, or a DOMException named AbortError once stopped; nothing half-made is left then.
+   */
+  async convert(
+    files: readonly File[],
+    wish: ConversionWish,
+    { signal, onProgress }: ConvertRequest = {},
+  ): Promise<{ model: ModelEntry; report: string }> {
+    const request = { type: 'convert', files, wish } as const;
+    const { model, report } = await this.ask(request, 'converted', signal, (progress) => {
+      if (progress.type === 'convertProgress') onProgress?.(progress.doneBytes, progress.totalBytes);
+    });
+    return { model, report };
+  }
+
+  /** The models at hand: the page's own, and those kept on this machine. */
+  async models(ownManifestUrl: string): Promise<ModelList> {
+    const ownUrl = absolute(ownManifestUrl);
+    const { own, kept, storage } = await this.ask({ type: 'models', ownUrl }, 'models');
+    return { own, kept, storage };
+  }
+
+  /** @returns bytes that are free again */
+  async removeModel(hash: string): Promise<number> {
+    return (await this.ask({ type: 'removeModel', hash }, 'modelRemoved')).freedBytes;
+  }
+
+  /** The report of a kept model's conversion. */
+  async modelReport(hash: string): Promise<string> {
+    return (await this.ask({ type: 'modelReport', hash }, 'modelReport')).report;
   }
 
   /** Stops one job, or every open job. The jobs themselves end with an AbortError when the worker has answered. */
@@ -318,6 +385,21 @@ function isOfType<T extends Response['type']>(
   return response.type === type;
 }
 
+const LAST: ReadonlySet<Response['type']> = new Set([
+  'loaded',
+  'clip',
+  'compared',
+  'encoded',
+  'formats',
+  'inspected',
+  'converted',
+  'models',
+  'modelRemoved',
+  'modelReport',
+  'cancelled',
+  'failed',
+]);
+
 function isLast(response: Response): boolean {
-  return ['loaded', 'clip', 'compared', 'encoded', 'formats', 'cancelled', 'failed'].includes(response.type);
+  return LAST.has(response.type);
 }

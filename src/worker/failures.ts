@@ -4,6 +4,7 @@
  */
 import type { WebGpuFailure } from '../kernels/backends';
 import { LoadError } from '../loader';
+import { CheckpointError } from '../loader/checkpoint/source';
 import { EncodeError } from '../video/errors';
 import { NoBackendError } from './backend';
 import type { ErrorCode } from './protocol';
@@ -32,6 +33,9 @@ export function failureOf(error: unknown): Failure {
   const fields = { retry: true, fatal: false };
   if (error instanceof LoadError || error instanceof EncodeError) {
     return { code: error.code, message: error.message, retry: error.retry, fatal: false };
+  }
+  if (error instanceof CheckpointError) {
+    return { code: 'not-a-checkpoint', message: error.message, retry: false, fatal: false };
   }
   if (error instanceof NoBackendError) return { ...fields, code: 'no-backend', message: error.message };
   const text = error instanceof Error ? error.message : String(error);

@@ -6,7 +6,8 @@ import type { ComparisonEvent, ComparisonOptions, FamilySummaries } from '../con
 import type { GenerationOptions } from '../config/generation';
 import { downsampleOf } from '../config/model';
 import type { WebGpuFailure } from '../kernels/backends';
-import { bytesOf, type LoadWeightsOptions, loadWeights } from '../loader';
+import { bytesOf, type LoadWeightsOptions, loadWeights, type StoredWeights } from '../loader';
+import { keptHash, keptSource, Library } from '../loader/library';
 import { createEngine, type Engine } from '../pipeline/engine';
 import { type GenerationEvent, generate } from '../pipeline/generate';
 import { chooseBackend, NoBackendError } from './backend';
@@ -32,10 +33,19 @@ export class EngineHost {
   /** Rejects when the present device fails. */
   private failed: Promise<never> | null = null;
 
-  /** Chooses a backend, loads the weights and builds the engine in place of the one before. */
+  /**
+   * Chooses a backend, loads the weights and builds the engine in place of the one before, which stays as long as the
+   * new one's weights are not all there and verified.
+   */
   async load(manifestUrl: string, wish: BackendWish, options: HostOptions): Promise<ModelSummary> {
+    const before = this.wanted;
     this.wanted = { manifestUrl, wish };
-    return summaryOf(await this.build(options));
+    try {
+      return summaryOf(await this.build(options));
+    } catch (error) {
+      if (before) this.wanted = before; // What runs now, or is built anew for the next clip.
+      throw error;
+    }
   }
 
   /** The clip, with every step and the decoder's progress on the way. */
@@ -87,20 +97,25 @@ export class EngineHost {
   private async build(options: HostOptions): Promise<Engine> {
     if (!this.wanted) throw new Error('No model is loaded yet: send load before generate.');
     const { manifestUrl, wish } = this.wanted;
-    this.engine?.dispose();
-    this.engine = null;
     if (!this.backend || (wish.backend && wish.backend !== this.backend.backend)) {
+      this.disposeEngine(); // It does not survive its backend.
       this.backend = await this.choose(wish);
     }
     options.onBackend?.(this.backend);
-    const weights = await loadWeights(manifestUrl, options);
+    const weights = await fetchWeights(manifestUrl, options);
     try {
       options.signal.throwIfAborted();
+      this.disposeEngine();
       this.engine = await this.unlessDeviceFails(createEngine(weights.manifest, weights));
       return this.engine;
     } finally {
       weights.release();
     }
+  }
+
+  private disposeEngine(): void {
+    this.engine?.dispose();
+    this.engine = null;
   }
 
   private async choose(wish: BackendWish): Promise<BackendSummary> {
@@ -130,6 +145,14 @@ export class EngineHost {
   private unlessDeviceFails<T>(work: Promise<T>): Promise<T> {
     return this.failed === null ? work : Promise.race([work, this.failed]);
   }
+}
+
+/** From a server, or from this machine's library. */
+async function fetchWeights(manifestUrl: string, options: LoadWeightsOptions): Promise<StoredWeights> {
+  const hash = keptHash(manifestUrl);
+  if (hash === null) return loadWeights(manifestUrl, options);
+  const { url, ...source } = await keptSource(await Library.open(), hash);
+  return loadWeights(url, { ...options, ...source });
 }
 
 function summaryOf({ manifest, preview }: Engine): ModelSummary {

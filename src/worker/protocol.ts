@@ -4,7 +4,8 @@
  */
 import type { ComparisonEvent, ComparisonOptions, FamilySummaries } from '../config/comparison';
 import type { GenerationOptions } from '../config/generation';
-import type { ModelConfig } from '../config/model';
+import type { BlockMode, Extent3, ModelConfig } from '../config/model';
+import type { SamplingRecipe } from '../config/officialSampling';
 
 export type BackendName = 'webgpu' | 'wasm' | 'cpu';
 /** What a visitor may ask the engine to run on; what is left out is chosen. */
@@ -16,7 +17,7 @@ export interface BackendWish {
 
 export type ClipFormat = 'mp4' | 'webm' | 'gif';
 
-/** Page → worker. `job` is chosen by the page and names one load, generation, comparison or encoding. */
+/** Page → worker. `job` is chosen by the page and names one piece of work. */
 export type Request =
   /** Picks a backend (`wish` overrides the choice), then fetches, verifies and uploads the weights. */
   | { type: 'load'; job: number; manifestUrl: string; wish: BackendWish }
@@ -28,7 +29,86 @@ export type Request =
   /** `frames` RGBA8, [T, H, W, 4]; copied to the worker, so the page keeps its own. */
   | { type: 'encode'; job: number; format: ClipFormat; clip: ClipData }
   /** Which formats this browser can write. */
-  | { type: 'formats'; job: number };
+  | { type: 'formats'; job: number }
+  /** What one or two checkpoints hold and would take; only names, shapes and settings are read. */
+  | { type: 'inspect'; job: number; files: readonly File[]; wish: ConversionWish }
+  /** Converts and keeps them on this machine; beside a generation, and to be cancelled like one. */
+  | { type: 'convert'; job: number; files: readonly File[]; wish: ConversionWish }
+  /** What is kept here, after a look for leftovers, and what the page's own model at `ownUrl` is. */
+  | { type: 'models'; job: number; ownUrl: string }
+  | { type: 'removeModel'; job: number; hash: string }
+  /** The report of a kept model's conversion. */
+  | { type: 'modelReport'; job: number; hash: string };
+
+export type Quantization = 'int8' | 'int4' | 'float16' | 'float32';
+
+/** How checkpoints are to be converted. */
+export interface ConversionWish {
+  readonly quantization: Quantization;
+  /** What the model is called; by its file when left out. */
+  readonly name?: string;
+  readonly answers: ConversionAnswers;
+}
+
+/** What a person says where the files do not. */
+export interface ConversionAnswers {
+  /** Frames, rows, columns that one token stands for. */
+  readonly downsample?: Extent3;
+  /** T'×H'×W' of the longest clip. */
+  readonly grid?: Extent3;
+  readonly heads?: number;
+  /** One mode a block. */
+  readonly modes?: readonly BlockMode[];
+  /** Of a finished clip, per second. */
+  readonly frameRate?: number;
+  readonly sampling?: SamplingRecipe;
+}
+
+/** Something that the files do not say. */
+export interface ConversionNeed {
+  readonly what: 'transformer' | 'tokenizer' | 'downsample' | 'grid' | 'heads' | 'modes';
+  /** A sentence for the person who is asked. */
+  readonly why: string;
+  /** The official models' value, where the shapes allow it: to be confirmed. */
+  readonly suggestion?: Extent3 | number | readonly BlockMode[];
+}
+
+/** What checkpoints come to. */
+export type Inspection =
+  /** Give these as answers, or files that hold them. */
+  | { readonly kind: 'needs'; readonly needs: readonly ConversionNeed[] }
+  | {
+      readonly kind: 'ready';
+      readonly facts: ModelFigures;
+      /** Bytes by quantization. */
+      readonly sizes: Readonly<Record<Quantization, number>>;
+      /** Tensors that the model needs and the files lack; with any of them it cannot be converted. */
+      readonly missing: readonly string[];
+      /** Every tensor used, skipped or missing, as text. */
+      readonly report: string;
+    };
+
+/** A model as one chooses by it. */
+export interface ModelFigures {
+  readonly name: string;
+  readonly license: string;
+  readonly parameters: number;
+  /** Frames, rows, columns of its longest clip, pixels. */
+  readonly clip: Extent3;
+}
+
+/** A model that is at hand. */
+export interface ModelEntry extends ModelFigures {
+  /** The manifest's. */
+  readonly hash: string;
+  readonly bytes: number;
+}
+
+/** What the browser says of the page's storage, in bytes. */
+export interface StorageEstimate {
+  readonly used: number;
+  readonly quota: number;
+}
 
 /** A finished clip. `pixels` is RGBA8, [frames, height, width, 4]. */
 export interface ClipData {
@@ -92,13 +172,21 @@ export type ErrorCode =
   | 'not-a-manifest'
   | 'manifest-version'
   | 'shard-corrupt'
+  | 'not-kept'
+  | 'no-storage'
+  | 'storage-full'
+  | 'not-a-checkpoint'
+  | 'does-not-fit'
   | 'out-of-memory'
   | 'device-lost'
   | 'encoding-failed'
   | 'invalid-options'
   | 'internal';
 
-/** Worker → page. Every job ends in exactly one of loaded, clip, compared, encoded, formats, cancelled or failed. */
+/**
+ * Worker → page. Every job ends in exactly one of loaded, clip, compared, encoded, formats, inspected, converted, models,
+ * modelRemoved, modelReport, cancelled or failed.
+ */
 export type Response =
   | { type: 'backend'; job: number; backend: BackendSummary }
   | { type: 'loadProgress'; job: number; loadedBytes: number; totalBytes: number; fromCache: boolean }
@@ -112,6 +200,20 @@ export type Response =
   | { type: 'encodeProgress'; job: number; frame: number; frames: number }
   | { type: 'encoded'; job: number; file: Blob; extension: string; codec: string }
   | { type: 'formats'; job: number; formats: readonly ClipFormat[] }
+  | { type: 'inspected'; job: number; inspection: Inspection }
+  /** Bytes of the model that is being made. */
+  | { type: 'convertProgress'; job: number; doneBytes: number; totalBytes: number }
+  | { type: 'converted'; job: number; model: ModelEntry; report: string }
+  /** `own` is null where its manifest cannot be had; `storage` where the browser does not say. */
+  | {
+      type: 'models';
+      job: number;
+      own: ModelEntry | null;
+      kept: readonly ModelEntry[];
+      storage: StorageEstimate | null;
+    }
+  | { type: 'modelRemoved'; job: number; freedBytes: number }
+  | { type: 'modelReport'; job: number; report: string }
   | { type: 'cancelled'; job: number }
   /** `message` is for people: what happened and what to do. `retry`: the same request may succeed. */
   | { type: 'failed'; job: number; code: ErrorCode; message: string; retry: boolean };

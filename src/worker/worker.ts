@@ -2,9 +2,12 @@
  * The worker's entry: a table of jobs, each with its AbortController, and the engine that they share. What a job
  * does is elsewhere (pipeline, loader, video); what is said is in protocol.ts.
  */
+
+import { Library } from '../loader/library';
 import type { Failure } from './failures';
 import { failureOf } from './failures';
 import { EngineHost } from './host';
+import { listModels } from './models';
 import type { BackendSummary, Request, Response } from './protocol';
 
 const host = new EngineHost();
@@ -64,6 +67,36 @@ function receive(request: Request): void {
       start(job, atOnce, async () => {
         const { support } = await import('../video/encode');
         return { type: 'formats', job, formats: await support() };
+      });
+      return;
+    case 'inspect':
+      start(job, atOnce, async () => {
+        const { inspect } = await import('./conversion');
+        return { type: 'inspected', job, inspection: await inspect(request.files, request.wish) };
+      });
+      return;
+    case 'convert':
+      start(job, atOnce, async (signal) => {
+        const { convertAndKeep } = await import('./conversion');
+        const onProgress = (doneBytes: number, totalBytes: number) =>
+          post({ type: 'convertProgress', job, doneBytes, totalBytes });
+        const converted = await convertAndKeep(request.files, request.wish, { signal, onProgress });
+        return { type: 'converted', job, ...converted };
+      });
+      return;
+    case 'models':
+      start(job, atOnce, async () => ({ type: 'models', job, ...(await listModels(request.ownUrl)) }));
+      return;
+    case 'removeModel':
+      start(job, atOnce, async () => {
+        const library = await Library.open();
+        return { type: 'modelRemoved', job, freedBytes: await library.remove(request.hash) };
+      });
+      return;
+    case 'modelReport':
+      start(job, atOnce, async () => {
+        const library = await Library.open();
+        return { type: 'modelReport', job, report: await library.report(request.hash) };
       });
       return;
     case 'cancel':

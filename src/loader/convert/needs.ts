@@ -3,11 +3,11 @@
  * transformer's. What none of them says is asked for, exactly.
  */
 import { BLOCK_MODES, type BlockMode, type Extent3 } from '../../config/model';
+import type { SamplingRecipe } from '../../config/officialSampling';
 import type { OpenedCheckpoint } from '../checkpoint/open';
 import type { Settings } from '../checkpoint/settings';
 import { CheckpointError } from '../checkpoint/source';
 import type { StateDict } from '../checkpoint/stateDict';
-import type { SamplingRecipe } from './officialSampling';
 
 export interface Answers {
   /** Frames, rows, columns that one token stands for. */

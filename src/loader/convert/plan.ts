@@ -3,6 +3,7 @@
  * stored as what, what is left out, and what is missing. Reads names, shapes and settings, no weights.
  */
 import { downsampleOf, type ModelConfig } from '../../config/model';
+import { recipeFor, samplingOf } from '../../config/officialSampling';
 import { addTokenizer, addTransformer, type Recipe, Recipes } from '../checkpoint/names';
 import { partsOf, tokenizerConfig, transformerConfig } from '../checkpoint/officialModel';
 import { type CheckpointFile, checkNames, type OpenedCheckpoint, openCheckpoint } from '../checkpoint/open';
@@ -11,7 +12,6 @@ import { CheckpointError, inFile } from '../checkpoint/source';
 import { sizeOf } from '../manifest';
 import { FieldError, parseModelConfig } from '../model-config';
 import { type Answers, type Fact, mergeSettings, type Need, needsOf, type Part, type Roles } from './needs';
-import { recipeFor, samplingOf } from './officialSampling';
 import type { StoredAs } from './quantize';
 import { type Skipped, skippedOf } from './skipped';
 import { bytesStored, type Int4Group, type Quantization, storageOf } from './storage';

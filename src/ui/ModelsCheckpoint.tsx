@@ -1,0 +1,254 @@
+/**
+ * Opening a checkpoint: choosing its files, answering what they do not say, choosing how it is stored, and the
+ * conversion under way.
+ */
+import { useId, useRef } from 'react';
+import { missingFiles, type Question, questionsOf } from '../store/conversionAnswers';
+import { type CheckpointWork, freeBytes } from '../store/models';
+import { count, partOf, size, timeLeft } from '../store/words';
+import type { Quantization } from '../worker/protocol';
+import { useActions, usePageState } from './context';
+
+export function OpenCheckpoint() {
+  const work = usePageState((state) => state.models.work);
+  const files = usePageState((state) => state.models.files);
+  return (
+    <section aria-label="Checkpoint" className="checkpoint">
+      {work.kind === 'converting' ? null : <FileChoice />}
+      {files.length > 0 ? <p className="files">{files.join(' and ')}</p> : null}
+      <Work work={work} />
+    </section>
+  );
+}
+
+function FileChoice() {
+  const { openCheckpoint } = useActions();
+  const input = useRef<HTMLInputElement>(null);
+  return (
+    <p>
+      <button type="button" onClick={() => input.current?.click()}>
+        Open checkpoint…
+      </button>{' '}
+      or drop it anywhere on the page: the transformer’s file of MeBT, and the VQGAN’s where it is separate.
+      It is read and kept on this machine; nothing is sent.
+      <input
+        ref={input}
+        type="file"
+        multiple
+        hidden
+        aria-label="Checkpoint files"
+        accept=".ckpt,.pt,.pth,.bin,.safetensors"
+        onChange={({ currentTarget }) => {
+          const files = [...(currentTarget.files ?? [])];
+          currentTarget.value = ''; // The same file may be chosen again.
+          void openCheckpoint(files);
+        }}
+      />
+    </p>
+  );
+}
+
+function Work({ work }: { work: CheckpointWork }) {
+  const { forgetCheckpoint } = useActions();
+  switch (work.kind) {
+    case 'none':
+      return null;
+    case 'reading':
+      return <progress aria-label="Reading the checkpoint" />;
+    case 'asking':
+      return <Questions work={work} />;
+    case 'choosing':
+      return <Choice work={work} />;
+    case 'converting':
+      return <Converting work={work} />;
+    case 'failed':
+      return (
+        <>
+          <p role="alert" className="bad">
+            {work.message}
+          </p>
+          <button type="button" onClick={forgetCheckpoint}>
+            Dismiss
+          </button>
+        </>
+      );
+    default:
+      work satisfies never;
+      return null;
+  }
+}
+
+function Questions({ work: { needs, problem } }: { work: Extract<CheckpointWork, { kind: 'asking' }> }) {
+  const { answer, forgetCheckpoint } = useActions();
+  const questions = questionsOf(needs);
+  const missing = missingFiles(needs);
+  return (
+    <form
+      onSubmit={(event) => {
+        event.preventDefault();
+        const data = new FormData(event.currentTarget);
+        void answer(Object.fromEntries(questions.map(({ what }) => [what, String(data.get(what) ?? '')])));
+      }}
+    >
+      {missing.map((why) => (
+        <p key={why} role="alert">
+          {why} Open or drop that file, too.
+        </p>
+      ))}
+      {missing.length === 0 ? (
+        <p>The files do not say everything. What is known of the official models is filled in.</p>
+      ) : null}
+      {missing.length === 0
+        ? questions.map((question) => (
+            <Field
+              key={question.what}
+              question={question}
+              problem={problem?.what === question.what ? problem.message : null}
+            />
+          ))
+        : null}
+      <span className="actions">
+        {missing.length === 0 ? (
+          <button type="submit" className="primary">
+            Go on
+          </button>
+        ) : null}
+        <button type="button" onClick={forgetCheckpoint}>
+          Cancel
+        </button>
+      </span>
+    </form>
+  );
+}
+
+function Field({ question, problem }: { question: Question; problem: string | null }) {
+  const id = useId();
+  return (
+    <p className="field">
+      <label htmlFor={id}>{question.label}</label>
+      <input
+        id={id}
+        type="text"
+        name={question.what}
+        defaultValue={question.suggestion}
+        autoComplete="off"
+        spellCheck={false}
+        aria-describedby={`${id}-hint`}
+        aria-invalid={problem !== null}
+      />
+      <small id={`${id}-hint`} className={problem ? 'bad' : undefined}>
+        {problem ?? question.hint}
+      </small>
+    </p>
+  );
+}
+
+const QUANTIZATIONS: readonly (readonly [Quantization, string])[] = [
+  ['int8', 'int8, the usual choice'],
+  ['int4', 'int4, smallest and least exact'],
+  ['float16', 'float16'],
+  ['float32', 'float32, as saved'],
+];
+
+function Choice({ work: { found, quantization } }: { work: Extract<CheckpointWork, { kind: 'choosing' }> }) {
+  const { chooseQuantization, convert, forgetCheckpoint, showPlannedReport } = useActions();
+  const free = usePageState((state) => freeBytes(state.models));
+  const name = useId();
+  const rate = useId();
+  const { facts, sizes, missing } = found;
+  const [frames, height, width] = facts.clip;
+  const needed = sizes[quantization];
+  return (
+    <form
+      onSubmit={(event) => {
+        event.preventDefault();
+        const data = new FormData(event.currentTarget);
+        void convert({
+          name: String(data.get('name') ?? ''),
+          frameRate: String(data.get('frameRate') ?? ''),
+        });
+      }}
+    >
+      <p>
+        {count(facts.parameters)} parameters, clips of up to {frames} frames, {width} × {height}.
+      </p>
+      <fieldset>
+        <legend>Store as</legend>
+        {QUANTIZATIONS.map(([kind, words]) => (
+          <label key={kind}>
+            <input
+              type="radio"
+              name="quantization"
+              checked={kind === quantization}
+              onChange={() => chooseQuantization(kind)}
+            />
+            {words} <span className="value">{size(sizes[kind])}</span>
+          </label>
+        ))}
+      </fieldset>
+      <p className="field">
+        <label htmlFor={name}>Name</label>
+        <input
+          id={name}
+          type="text"
+          name="name"
+          defaultValue={facts.name}
+          autoComplete="off"
+          spellCheck={false}
+        />
+      </p>
+      <p className="field">
+        <label htmlFor={rate}>Frames a second</label>
+        <input
+          id={rate}
+          type="text"
+          inputMode="decimal"
+          name="frameRate"
+          defaultValue="16"
+          autoComplete="off"
+        />
+      </p>
+      {missing.length > 0 ? (
+        <p role="alert" className="bad">
+          It cannot be converted: {missing.length} tensors are missing, {missing.slice(0, 3).join(', ')} among
+          them.
+        </p>
+      ) : null}
+      <p className={free !== null && needed > free ? 'bad' : undefined}>
+        It takes {size(needed)}
+        {free === null ? '.' : ` of the ${size(free)} that the browser lets this page store.`}
+      </p>
+      <span className="actions">
+        <button type="submit" className="primary" aria-disabled={missing.length > 0}>
+          Convert
+        </button>
+        <button type="button" onClick={showPlannedReport}>
+          Report
+        </button>
+        <button type="button" onClick={forgetCheckpoint}>
+          Cancel
+        </button>
+      </span>
+    </form>
+  );
+}
+
+function Converting({ work }: { work: Extract<CheckpointWork, { kind: 'converting' }> }) {
+  const { stopConversion } = useActions();
+  const { doneBytes, totalBytes, bytesPerSecond, millisecondsLeft } = work;
+  const pace = bytesPerSecond > 0 ? ` · ${size(bytesPerSecond)}/s` : '';
+  const left = millisecondsLeft === null ? '' : ` · ${timeLeft(millisecondsLeft)}`;
+  return (
+    <>
+      <progress aria-label="Converting" aria-describedby="converting" value={doneBytes} max={totalBytes} />
+      <p id="converting">
+        {partOf(doneBytes, totalBytes)}
+        {pace}
+        {left}
+      </p>
+      <button type="button" onClick={stopConversion}>
+        Stop
+      </button>
+    </>
+  );
+}

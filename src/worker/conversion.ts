@@ -1,0 +1,97 @@
+/**
+ * Checkpoints that the visitor opened, converted in the worker and kept on this machine. Files are read by slices, and
+ * each shard is written as it fills: memory holds one tensor and one shard.
+ */
+import { blobSource, type CheckpointFile } from '../loader/checkpoint';
+import {
+  bytesStored,
+  type ConversionOptions,
+  type ConversionPlan,
+  type ConversionResult,
+  type Inspection as CoreInspection,
+  convert,
+  planConversion,
+  QUANTIZATIONS,
+  reportText,
+  storageOf,
+} from '../loader/convert';
+import { Library, type Shelf } from '../loader/library';
+import { figuresOf, keptEntry } from './models';
+import type { ConversionWish, Inspection, ModelEntry, Quantization } from './protocol';
+
+/** @throws CheckpointError with a sentence */
+export async function inspect(files: readonly File[], wish: ConversionWish): Promise<Inspection> {
+  const inspection = await plan(files, wish);
+  if (inspection.kind === 'needs') return inspection;
+  return {
+    kind: 'ready',
+    facts: figuresOf(inspection.plan),
+    sizes: sizesOf(inspection.plan),
+    missing: inspection.plan.missing,
+    report: reportText(inspection.plan),
+  };
+}
+
+export interface ConvertAndKeepOptions {
+  readonly signal: AbortSignal;
+  readonly onProgress: (doneBytes: number, totalBytes: number) => void;
+}
+
+/** @throws CheckpointError, LoadError `storage-full` or `no-storage`; the signal's reason once aborted */
+export async function convertAndKeep(
+  files: readonly File[],
+  wish: ConversionWish,
+  { signal, onProgress }: ConvertAndKeepOptions,
+): Promise<{ model: ModelEntry; report: string }> {
+  const library = await Library.open();
+  const inspection = await plan(files, wish);
+  signal.throwIfAborted();
+  if (inspection.kind === 'needs') {
+    throw new Error(`The conversion needs ${inspection.needs.map(({ what }) => what).join(', ')}.`);
+  }
+  const { hash, result: report } = await library.keep(async (shelf) => {
+    const result = await drive(inspection.plan, shelf, signal, onProgress);
+    const text = reportText(inspection.plan, result);
+    await shelf.report(text);
+    signal.throwIfAborted();
+    return text;
+  });
+  const kept = (await library.list()).find(({ manifest }) => manifest.sha256 === hash);
+  if (!kept) throw new Error(`The model ${hash} was converted, but cannot be read again.`);
+  return { model: keptEntry(kept), report };
+}
+
+async function drive(
+  planned: ConversionPlan,
+  shelf: Shelf,
+  signal: AbortSignal,
+  onProgress: ConvertAndKeepOptions['onProgress'],
+): Promise<ConversionResult> {
+  const steps = convert(planned, shelf, { signal });
+  for (let step = await steps.next(); ; step = await steps.next()) {
+    if (step.done) return step.value;
+    onProgress(step.value.doneBytes, step.value.totalBytes);
+  }
+}
+
+function plan(
+  files: readonly File[],
+  { quantization, name, answers }: ConversionWish,
+): Promise<CoreInspection> {
+  const options: ConversionOptions = { quantization, answers, ...(name ? { name } : {}) };
+  return planConversion(files.map(checkpointFile), options);
+}
+
+const checkpointFile = (file: File): CheckpointFile => ({ name: file.name, source: blobSource(file) });
+
+function sizesOf({ tensors }: ConversionPlan): Record<Quantization, number> {
+  const sizeAs = (quantization: Quantization): number =>
+    tensors.reduce(
+      (sum, { recipe: { name, shape } }) => sum + bytesStored(shape, storageOf(name, shape, quantization)),
+      0,
+    );
+  return Object.fromEntries(QUANTIZATIONS.map((kind) => [kind, sizeAs(kind)])) as Record<
+    Quantization,
+    number
+  >;
+}

@@ -1,0 +1,56 @@
+/** The models at hand, as the page shows them: the page's own, and those kept on this machine. */
+import { downsampleOf, type ModelConfig } from '../config/model';
+import { bytesOf, fetchManifest, LoadError, type Manifest } from '../loader';
+import { type Kept, Library } from '../loader/library';
+import type { ModelEntry, ModelFigures, StorageEstimate } from './protocol';
+
+export interface ModelList {
+  readonly own: ModelEntry | null;
+  readonly kept: readonly ModelEntry[];
+  readonly storage: StorageEstimate | null;
+}
+
+/** Looks for leftovers of interrupted conversions first. Nothing that is missing here is an error. */
+export async function listModels(ownUrl: string): Promise<ModelList> {
+  const own = await orNull(async () => entryOf(await fetchManifest(ownUrl)));
+  const kept = await orNull(async () => {
+    const library = await Library.open();
+    await library.tidy();
+    return library.list();
+  });
+  return { own, kept: (kept ?? []).map(keptEntry), storage: await storageEstimate() };
+}
+
+export const keptEntry = ({ manifest, bytes }: Kept): ModelEntry => ({ ...entryOf(manifest), bytes });
+
+function entryOf(manifest: Manifest): ModelEntry {
+  return { ...figuresOf(manifest), hash: manifest.sha256, bytes: bytesOf(manifest) };
+}
+
+/** Of a manifest, or of a plan to make one. */
+export function figuresOf(model: {
+  readonly name: string;
+  readonly license: string;
+  readonly parameters: number;
+  readonly model: ModelConfig;
+}): ModelFigures {
+  const { name, license, parameters } = model;
+  const [frames, rows, columns] = downsampleOf(model.model.tokenizer);
+  const [t, h, w] = model.model.grid;
+  return { name, license, parameters, clip: [t * frames, h * rows, w * columns] };
+}
+
+async function orNull<T>(run: () => Promise<T>): Promise<T | null> {
+  try {
+    return await run();
+  } catch (error) {
+    if (error instanceof LoadError) return null;
+    throw error;
+  }
+}
+
+async function storageEstimate(): Promise<StorageEstimate | null> {
+  const estimate = await navigator.storage?.estimate?.().catch(() => undefined);
+  if (estimate?.quota === undefined) return null;
+  return { used: estimate.usage ?? 0, quota: estimate.quota };
+}
