@@ -2,7 +2,19 @@
 import AxeBuilder from '@axe-core/playwright';
 import type { Page } from '@playwright/test';
 import { checkpoint, drag, LARGER, transformerAlone, vqganAlone } from './checkpoint';
-import { button, clipPictures, expect, failureLine, generate, open, ready, TINY, test } from './driver';
+import {
+  button,
+  clipPictures,
+  expect,
+  failureLine,
+  generate,
+  open,
+  ready,
+  setSlider,
+  slider,
+  TINY,
+  test,
+} from './driver';
 
 const QUICK = { backend: 'wasm', steps: 4, seed: 3 } as const;
 const dialog = (page: Page) => page.getByRole('dialog', { name: 'Models' });
@@ -56,6 +68,7 @@ test('a dropped checkpoint is converted, used, recalled after a reload without i
   await button(page, 'Back').click();
   await button(page, 'Use mine').click();
   await expect(dialog(page)).toBeHidden();
+  await setSlider(slider(page, 'Steps'), 4);
   await generate(page);
   await expect(page).toHaveURL(/model=opfs(:|%3A)[0-9a-f]{64}/);
   const before = await clipPictures(page);
@@ -69,6 +82,7 @@ test('a dropped checkpoint is converted, used, recalled after a reload without i
   await expect(dialog(page).getByText(/mine is removed; .* are free again/)).toBeVisible();
   await expect(row(page, 'mine')).toHaveCount(0);
   expect(await storedNames(page)).toEqual([]);
+  await ready(page);
   await expect(page).not.toHaveURL(/opfs/);
 });
 
@@ -92,6 +106,7 @@ test('a transformer waits for its VQGAN, which says the strides; each kind of st
     await button(page, 'Convert').click();
     await button(page, `Use tiny-${kind}`).click();
     await expect(dialog(page)).toBeHidden();
+    await setSlider(slider(page, 'Steps'), 4);
     await generate(page);
     await expect(page.getByText(`tiny-${kind}`).first()).toBeVisible();
   }

@@ -211,13 +211,13 @@ export function createModels(
     removeModel: async (hash) => {
       const entry = state().list?.kept.find((kept) => kept.hash === hash);
       try {
-        if (store.getState().model?.source === `${KEPT_SCHEME}${hash}`) await switchTo(null);
         const freed = await engine.removeModel(hash);
         set({ notice: `${entry?.name ?? 'The model'} is removed; ${size(freed)} are free again.` });
       } catch (error) {
         set({ notice: error instanceof Error ? error.message : String(error) });
       }
       await refresh();
+      if (store.getState().model?.source === `${KEPT_SCHEME}${hash}`) await switchTo(null);
     },
     showReport: async (hash, name) => {
       try {
