@@ -21,6 +21,7 @@ import {
   FieldError,
   type Fields,
   parseModelConfig,
+  show,
 } from './model-config';
 import { sha256 } from './sha256';
 
@@ -133,12 +134,12 @@ export async function parseManifest(text: string, url: string): Promise<Manifest
 async function readManifest(text: string, url: string): Promise<Manifest> {
   const fields = asObject(parseJson(text, url), 'the manifest');
   if (fields.format !== MANIFEST_FORMAT) {
-    throw new FieldError(`format must be "${MANIFEST_FORMAT}", got ${JSON.stringify(fields.format)}`);
+    throw new FieldError(`format must be "${MANIFEST_FORMAT}", got ${show(fields.format)}`);
   }
   if (fields.version !== MANIFEST_VERSION) {
     throw new LoadError(
       'manifest-version',
-      `The weights at ${url} have manifest version ${JSON.stringify(fields.version)}, but this page reads version ${MANIFEST_VERSION}. Reload the page to get its newest version, or export the weights again.`,
+      `The weights at ${url} have manifest version ${show(fields.version)}, but this page reads version ${MANIFEST_VERSION}. Reload the page to get its newest version, or export the weights again.`,
       false,
     );
   }
@@ -215,7 +216,7 @@ function parseTensor(value: unknown, at: string): TensorEntry {
   const dtype = STORED_DTYPES.find((known) => known === fields.dtype);
   if (!dtype) {
     throw new FieldError(
-      `${at}.dtype of ${name} must be one of ${STORED_DTYPES.join(', ')}, got ${JSON.stringify(fields.dtype)}`,
+      `${at}.dtype of ${name} must be one of ${STORED_DTYPES.join(', ')}, got ${show(fields.dtype)}`,
     );
   }
   const shape = asArray(fields.shape, `${at}.shape`).map((axis, i) => asCount(axis, `${at}.shape[${i}]`));

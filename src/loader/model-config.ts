@@ -47,8 +47,9 @@ export function asCount(value: unknown, at: string, least = 1, most = 2 ** 40): 
   return value;
 }
 
-function show(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
+/** A value of a JSON document, for messages. */
+export function show(value: unknown): string {
+  const text = JSON.stringify(value) ?? 'nothing';
   return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }
 

@@ -12,6 +12,6 @@ export {
 } from './officialModel';
 export { type CheckpointFile, type OpenedCheckpoint, openCheckpoint } from './open';
 export { openSafetensors } from './safetensors';
-export { type ByteSource, blobSource, CheckpointError } from './source';
+export { type ByteSource, blobSource, CheckpointError, checkRange } from './source';
 export { StoredTensor } from './tensor';
 export { openTorchFile } from './torchFile';

@@ -6,7 +6,8 @@
  * dict → Map, list and tuple → Array, set → Set, bytes → Uint8Array, int → number (bigint beyond 2^53).
  */
 import { Parser } from 'pickleparser';
-import { Deferred, PickleReader } from './pickleReader';
+import { Deferred, EndOfPickle, PickleReader } from './pickleReader';
+import { CheckpointError } from './source';
 
 /** A Python class or function: callable and constructible, as the parser calls both. */
 export interface PythonClass {
@@ -64,7 +65,8 @@ export interface UnpickleOptions {
 
 /**
  * Reads `count` pickles that follow each other. Returns them and where the last one ends.
- * @throws Error with a sentence's part about what is damaged; EndOfPickle where the bytes end too early
+ * @throws Error with a clause about what is damaged and where; EndOfPickle where the bytes end too early; what
+ * `resolve` and `persistent` throw, if that is a CheckpointError
  */
 export function unpickle(
   bytes: Uint8Array,
@@ -95,8 +97,20 @@ export function unpickle(
     },
   });
   const reader = new PickleReader(bytes);
-  const values = Array.from({ length: count }, () => parser.read<unknown>(reader));
-  return { values, end: reader.position };
+  try {
+    const values = Array.from({ length: count }, () => parser.read<unknown>(reader));
+    return { values, end: reader.position };
+  } catch (error) {
+    if (error instanceof EndOfPickle || error instanceof CheckpointError) throw error;
+    throw new Error(`${reasonOf(error)}, at byte ${reader.position}`);
+  }
+}
+
+/** What the JavaScript engine says of operands that are missing or of another kind, nobody understands. */
+function reasonOf(error: unknown): string {
+  const engine = error instanceof TypeError || error instanceof RangeError || error instanceof SyntaxError;
+  if (engine || !(error instanceof Error)) return 'an instruction finds other operands than it expects';
+  return error.message.replace(/\.$/, '');
 }
 
 /** DICT: keys and values one after the other. */

@@ -92,7 +92,7 @@ export class PickleReader extends BufferReader {
       case OP.build:
         return this.#instead(OP.tuple2, 'build');
       case OP.long:
-        return this.#defer(parseDecimal(super.line()));
+        return this.#defer(parseDecimal(this.#plainLine()));
       case OP.long1:
         return this.#defer(signed(this.bytes(super.byte())));
       case OP.long4:

@@ -103,6 +103,7 @@ function positive(value: Plain, name: string): number {
 }
 
 function show(value: Plain): string {
+  if (value === undefined) return 'nothing';
   if (typeof value === 'object' && value !== null) {
     return Array.isArray(value) ? `a list of ${value.length}` : 'an object';
   }

@@ -67,10 +67,27 @@ export async function torchZip(value: SavedValue, root?: string): Promise<Uint8A
   return Uint8Array.from(Buffer.concat(parts));
 }
 
+/** An archive around a pickle that was written elsewhere, with two storages of 64 bytes. */
+export async function torchZipOf(pickle: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+  const parts: Uint8Array[] = [];
+  const zip = new ZipStream((bytes) => void parts.push(bytes));
+  await zip.entry('archive/data.pkl', [pickle]);
+  for (const key of [0, 1]) await zip.entry(`archive/data/${key}`, [new Uint8Array(64)]);
+  await zip.end();
+  return Uint8Array.from(Buffer.concat(parts));
+}
+
 /** The format before PyTorch 1.6. */
 export function torchLegacy(value: SavedValue): Uint8Array<ArrayBuffer> {
   const storages: SavedTensor[] = [];
-  const object = writePickle(collect(value, storages));
+  return legacyOf(writePickle(collect(value, storages)), storages);
+}
+
+/** The legacy format around a pickle that was written elsewhere. */
+export function legacyOf(
+  object: Uint8Array<ArrayBuffer>,
+  storages: readonly SavedTensor[],
+): Uint8Array<ArrayBuffer> {
   const magic = Uint8Array.of(
     0x80,
     2,
