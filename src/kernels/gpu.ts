@@ -50,6 +50,28 @@ export function runOnGpu<T extends tf.Tensor>(
 ): T {
   const backend = tf.backend() as WebGPUBackend;
   const output = backend.makeTensorInfo([...shape], 'float32');
+  dispatch(backend, program, inputs, output, uniforms);
+  submitWork(backend, flops, 4 * tf.util.sizeFromShape([...shape]));
+  return tf.engine().makeTensorFromTensorInfo(output, backend) as T;
+}
+
+/** The same into a tensor that is there already, of which the program writes a part. Whoever shares its data sees it. */
+export function writeOnGpu(
+  program: WebGPUProgram,
+  inputs: readonly tf.Tensor[],
+  output: tf.Tensor,
+  uniforms: Uniforms,
+): void {
+  dispatch(tf.backend() as WebGPUBackend, program, inputs, output, uniforms);
+}
+
+function dispatch(
+  backend: WebGPUBackend,
+  program: WebGPUProgram,
+  inputs: readonly tf.Tensor[],
+  output: tf.TensorInfo,
+  uniforms: Uniforms,
+): void {
   const bare = ({ dataId, dtype }: tf.TensorInfo, size: number): tf.TensorInfo => ({
     dataId,
     dtype,
@@ -57,8 +79,6 @@ export function runOnGpu<T extends tf.Tensor>(
   });
   const operands = inputs.map((input) => bare(input, 2));
   backend.runWebGPUProgram(program, operands, 'float32', [...uniforms], bare(output, 3));
-  submitWork(backend, flops, 4 * tf.util.sizeFromShape([...shape]));
-  return tf.engine().makeTensorFromTensorInfo(output, backend) as T;
 }
 
 /**
@@ -76,11 +96,16 @@ function submitWork(backend: WebGPUBackend, flops: number, bytes: number): void 
   recorded.flops += flops;
   recorded.bytes += bytes;
   if (recorded.flops < SUBMIT_FLOPS && recorded.bytes < SUBMIT_BYTES) return;
-  recorded = { flops: 0, bytes: 0 };
   submit(backend);
 }
 
+/** Submits what has been recorded, so that the memory of tensors that were freed in the meantime can be used again. */
+export function submitToGpu(): void {
+  submit(tf.backend() as WebGPUBackend);
+}
+
 function submit(backend: WebGPUBackend): void {
+  recorded = { flops: 0, bytes: 0 };
   backend.ensureCommandEncoderReady();
   backend.endComputePassEncoder();
   backend.submitQueue();

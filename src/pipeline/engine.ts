@@ -7,8 +7,10 @@ import type { Manifest } from '../loader';
 import { compilePipelines } from '../model/compile';
 import { type DecoderParameters, readDecoder } from '../model/decoder';
 import type { WeightReader } from '../model/parameters';
-import { readTransformer, runTransformer, type TransformerParameters } from '../model/transformer';
+import { readTransformer, type TransformerParameters } from '../model/transformer';
+import { CounterNoise } from '../sampling/random';
 import type { PreviewTable } from '../worker/protocol';
+import { predictorOf } from './predict';
 import { previewTable } from './preview';
 
 export interface Engine {
@@ -51,17 +53,16 @@ function disposeTensorsOf(parameters: object): void {
   tf.dispose(parameters as tf.TensorContainerObject);
 }
 
-/** One pass over two tokens: compiles the transformer's kernels and moves its weights to the device. */
+/** One step over three tokens: compiles the kernels of a step and moves the transformer's weights to the device. */
 async function warmUp(transformer: TransformerParameters): Promise<void> {
-  if (transformer.config.positions < 2) return;
-  const logits = runTransformer(transformer, {
-    tokens: new Int32Array(2),
+  if (transformer.config.positions < 3) return;
+  await predictorOf(transformer)({
+    batch: 1,
+    tokens: new Int32Array(3),
     context: Int32Array.of(0),
-    target: Int32Array.of(1),
+    target: Int32Array.of(1, 2),
+    filter: { temperature: 1 },
+    noise: new CounterNoise(0),
+    step: 0,
   });
-  try {
-    await logits.data();
-  } finally {
-    logits.dispose();
-  }
 }

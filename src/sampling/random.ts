@@ -111,12 +111,13 @@ export const MAX_CODES = 2 * COUNTERS_PER_POSITION;
 
 /** The counter-based generator behind `Noise`. `seed` is a uint32. */
 export class CounterNoise implements Noise {
-  readonly #seed: number;
+  /** The seed as an int32: its 32 bits are what counts. */
+  readonly seed: number;
   #words = new Uint32Array(0);
   readonly #pair = new Uint32Array(2);
 
   constructor(seed: number) {
-    this.#seed = seed | 0;
+    this.seed = seed | 0;
   }
 
   fillCodes({ step, sample, position }: DrawSite, out: Float32Array): void {
@@ -176,7 +177,7 @@ export class CounterNoise implements Noise {
   }
 
   #key(stream: number, sample: number): Key {
-    return [this.#seed, sample * STREAMS + stream];
+    return [this.seed, sample * STREAMS + stream];
   }
 }
 

@@ -12,7 +12,7 @@ import { CounterNoise } from '../../sampling/random';
 import { distanceToCut, leadOver } from '../../sampling/testing/race';
 import { gpuFailures } from '../testing/backends';
 import { onBackend, values } from '../testing/parity';
-import { BROKEN_ROW, drawCodes } from './index';
+import { BROKEN_ROW, drawCodes, emptyDraws } from './index';
 
 /** A code may lose the race by this much and still be drawn: float32 weights and noise, and their quotient. */
 const MOST_LEAD = 1 + 4e-6;
@@ -34,13 +34,14 @@ async function drawOnDevice({ logits, batch, target, filter, seed, step }: Case)
   const rows = target.length;
   const packed = tf.tidy(() => {
     const all = tf.tensor2d(logits, [rows, logits.length / rows]);
-    const settings = { scale: logitScale(filter), topK: filter.topK ?? 0, topP: filter.topP ?? 1 };
-    return drawCodes(all, tf.tensor2d(target, [rows, 1], 'int32'), 0, {
-      ...settings,
-      seed,
-      step,
-      targets: rows / batch,
-    });
+    const cuts = { scale: logitScale(filter), topK: filter.topK ?? 0, topP: filter.topP ?? 1 };
+    const settings = { ...cuts, seed, step, targets: rows / batch };
+    const draws = emptyDraws(rows);
+    const positions = tf.tensor2d(target, [rows, 1], 'int32');
+    const middle = rows >> 1; // two chunks, the second one first
+    drawCodes(tf.slice(all, [middle, 0]), positions, middle, settings, draws);
+    drawCodes(tf.slice(all, [0, 0], [middle, -1]), positions, 0, settings, draws);
+    return draws;
   });
   const pairs = await packed.data<'float32'>();
   packed.dispose();

@@ -2,7 +2,7 @@
  * From logits to one code a row, in WGSL: temperature, top-k, softmax, top-p and the race of probability over
  * exponential noise, by the rules of src/sampling/filtering.ts, which is this kernel's reference.
  *
- * Layout: logits [rows, V] of the targets from `first` on, positions [B·NT, 1]; result [rows, 2]: code, its probability.
+ * Layout: logits [rows, V] of the targets from `first` on, positions [B·NT, 1]; result [B·NT, 2]: code, its probability.
  * One workgroup of 256 threads a row; thread l takes codes l, l + 256, … (pairs of codes in the race, since a counter
  * makes two words). A row is read from memory once for its largest logit and once for the race; top-k adds three
  * readings, top-p four, and three more if codes of equal weight are parted. No sort: a cut is found digit by digit, from
@@ -234,7 +234,7 @@ fn main(index : i32) {
   winner = winnerOf(best, winner);
   if (lane == 0) {
     let finite = top > 0x007fffffu && top < 0xff800000u;
-    result[2 * row] = select(-1.0, f32(winner), finite);
-    result[2 * row + 1] = weightOf(logits[start + winner]) / total;
+    result[2 * place] = select(-1.0, f32(winner), finite);
+    result[2 * place + 1] = weightOf(logits[start + winner]) / total;
   }
 }`;
