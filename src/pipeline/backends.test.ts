@@ -31,8 +31,8 @@ const OPTIONS = {
 const MOST_LEAD = Math.exp((2 * 2e-5) / 0.7) + 4e-6;
 /** The same for a probability, whose sum is off by as much. */
 const SCORE_ERROR = 6e-5;
-/** ms. A software GPU compiles for seconds. */
-const PATIENCE = 180_000;
+/** ms. A software GPU compiles each of a step's kernels for up to seconds, on a busy machine for many. */
+const PATIENCE = 600_000;
 
 interface Pass {
   readonly request: PredictionRequest;
