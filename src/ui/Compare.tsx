@@ -3,6 +3,7 @@
  * when it is opened: comparison/Panel.tsx.
  */
 import { type ComponentType, useEffect, useEffectEvent, useRef, useState } from 'react';
+import { createPortal } from 'react-dom';
 import { useActions } from './context';
 
 export function Compare() {
@@ -37,7 +38,8 @@ function ComparisonDialog({ onClose }: { readonly onClose: () => void }) {
   }, []);
   useOwnKeys(dialog);
 
-  return (
+  // In the body, so that no style of the place where the button stands reaches it.
+  return createPortal(
     <dialog ref={dialog} className="comparison" aria-labelledby="comparison-title" onClose={onClose}>
       <h2 id="comparison-title">Cost against length</h2>
       <button type="button" className="close" onClick={() => dialog.current?.close()}>
@@ -50,7 +52,8 @@ function ComparisonDialog({ onClose }: { readonly onClose: () => void }) {
         </p>
       ) : null}
       {typeof contents === 'object' ? <contents.panel /> : null}
-    </dialog>
+    </dialog>,
+    document.body,
   );
 }
 

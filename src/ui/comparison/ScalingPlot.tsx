@@ -72,6 +72,8 @@ function optionsFor(element: HTMLElement, show: (value: number) => string): uPlo
     font: FONT,
     grid: { stroke: colour('--line'), width: 1 },
     ticks: { show: false },
+    // Every tick is labelled; where it is narrow uPlot would hand over null for some.
+    filter: (_, ticks) => ticks,
   };
   const [first = 1, last = 1] = [SIZES[0], SIZES.at(-1)];
   return {
