@@ -17,6 +17,8 @@ export interface Bench {
   readonly ort: Ort | string;
   /** GFLOP/s of the best product of two matrices here. */
   readonly best: number | null;
+  /** GFLOP/s of contenders at smaller sizes, by `paceOf`. */
+  readonly paces: Map<string, number>;
   readonly wants: (contender: ContenderName) => boolean;
   readonly log: (line: string) => void;
 }
@@ -47,7 +49,10 @@ export async function contest(
 ): Promise<Row[]> {
   const entries: { contender: ContenderName; opened: Opened | Error }[] = [];
   for (const { name: contender, open } of contenders.filter((one) => bench.wants(one.name))) {
-    entries.push({ contender, opened: await open().catch(asError) });
+    const opened = await open().catch(asError);
+    const refused = opened instanceof Error ? undefined : tooSlow(bench, paceOf(name, contender), opened);
+    if (refused && !(opened instanceof Error)) await opened.dispose();
+    entries.push({ contender, opened: refused ?? opened });
   }
   try {
     const ready = entries.flatMap(({ opened }) => (opened instanceof Error ? [] : [opened]));
@@ -60,11 +65,25 @@ export async function contest(
     return entries.map(({ contender, opened }, i) => {
       const result = measured[i] ?? new Error('it was not measured');
       const head = { case: name, backend: bench.backend, adapter: bench.adapter, contender };
-      return rowOf({ ...head, work }, opened, result, reference, bench.best);
+      const row = rowOf({ ...head, work }, opened, result, reference, bench.best);
+      if (row.gflops !== null) bench.paces.set(paceOf(name, contender), row.gflops);
+      return row;
     });
   } finally {
     for (const { opened } of entries) if (!(opened instanceof Error)) await opened.dispose();
   }
+}
+
+/** Sizes of one kind of work share their paces. */
+const paceOf = (name: CaseName, contender: ContenderName): string =>
+  `${name.replace(/-\d+$/, '')} ${contender}`;
+
+/** Judged by a smaller size: one run would take more than the patience there is. */
+function tooSlow({ paces, effort }: Bench, pace: string, { flops }: Opened): Error | undefined {
+  const gflops = paces.get(pace);
+  if (gflops === undefined || flops === null || flops / 1e6 / gflops <= effort.patience) return undefined;
+  const seconds = Math.round(flops / 1e9 / gflops);
+  return new Error(`about ${seconds} s a run at the ${gflops.toPrecision(2)} GFLOP/s of the size before`);
 }
 
 function rowOf(
@@ -75,7 +94,7 @@ function rowOf(
   best: number | null,
 ): Row {
   if (opened instanceof Error || result instanceof Error) {
-    const { message } = result instanceof Error ? result : new Error('it was not opened');
+    const { message } = opened instanceof Error ? opened : asError(result);
     const nothing = { gflops: null, bytes: null, activationBytes: null, difference: null, share: null };
     return { ...head, ...nothing, ms: NOT_RUN, runs: 0, note: `not run: ${firstLine(message)}` };
   }

@@ -14,6 +14,7 @@ describe('contenders', () => {
     const calls: string[] = [];
     const results = await alternate([named('a', calls), named('b', calls)], {
       milliseconds: 1e6,
+      patience: 1e6,
       mostRuns: 2,
     });
     expect(calls).toEqual(['a', 'b', 'a', 'b', 'a', 'b']);
@@ -23,14 +24,28 @@ describe('contenders', () => {
   it('without time for a second run count their warm-up', async () => {
     const [result] = await alternate([{ run: async () => [1], extrapolated: () => 500 }], {
       milliseconds: 0,
+      patience: -1,
       mostRuns: 5,
     });
     expect(result).toEqual({ ms: { median: 500, min: 500, max: 500 }, runs: 0, output: [1] });
   });
 
+  it('are run once after the warm-up however long that took, within patience', async () => {
+    const [result] = await alternate([{ run: async () => [1] }], {
+      milliseconds: 0,
+      patience: 1e6,
+      mostRuns: 5,
+    });
+    expect(result).toMatchObject({ runs: 1 });
+  });
+
   it('that fail do not stop the others', async () => {
     const fails: Runner = { run: () => Promise.reject(new Error('no such op')) };
-    const [failed, other] = await alternate([fails, named('b', [])], { milliseconds: 1e6, mostRuns: 3 });
+    const [failed, other] = await alternate([fails, named('b', [])], {
+      milliseconds: 1e6,
+      patience: 1e6,
+      mostRuns: 3,
+    });
     expect(failed).toEqual(new Error('no such op'));
     expect(other).toMatchObject({ runs: 3 });
   });

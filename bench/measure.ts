@@ -19,9 +19,13 @@ export interface Measured {
 }
 
 export interface Effort {
-  /** ms that one contender may take in all for a case, warm-up included. One run is made in any case. */
+  /** ms that one contender may take in all for a case, warm-up included. */
   readonly milliseconds: number;
+  /** One run follows the warm-up (first runs are slow: code is still being compiled) unless the warm-up took so many ms. */
+  readonly patience: number;
   readonly mostRuns: number;
+  /** ms that rows count, where it is not the clock on the wall: processor time, on a machine that does other work, too. */
+  readonly clock?: () => number;
 }
 
 interface Lane {
@@ -37,15 +41,14 @@ interface Lane {
 /** One result a runner, in their order. A runner that throws gives its error instead, and the others go on. */
 export async function alternate(
   runners: readonly Runner[],
-  { milliseconds, mostRuns }: Effort,
+  { milliseconds, patience, mostRuns, clock = wall }: Effort,
 ): Promise<(Measured | Error)[]> {
   const lanes: (Lane | Error)[] = [];
-  for (const runner of runners) lanes.push(await caught(() => warm(runner)));
+  for (const runner of runners) lanes.push(await caught(() => warm(runner, clock)));
   for (let round = 0; round < mostRuns; round++) {
     for (const [i, lane] of lanes.entries()) {
-      if (lane instanceof Error || lane.spent + lane.spent / (lane.samples.length + 1) > milliseconds)
-        continue;
-      const took = await caught(() => clocked(lane.runner));
+      if (lane instanceof Error || !hasTime(lane, milliseconds, patience)) continue;
+      const took = await caught(() => clocked(lane.runner, clock));
       if (took instanceof Error) lanes[i] = took;
       else {
         lane.samples.push(took.counts);
@@ -60,23 +63,31 @@ export async function alternate(
   });
 }
 
-async function warm(runner: Runner): Promise<Lane> {
-  const { took, counts, output } = await clocked(runner);
+function hasTime({ samples, spent }: Lane, milliseconds: number, patience: number): boolean {
+  if (samples.length === 0) return spent <= patience;
+  return spent + spent / (samples.length + 1) <= milliseconds;
+}
+
+const wall = (): number => performance.now();
+
+async function warm(runner: Runner, clock: () => number): Promise<Lane> {
+  const { took, counts, output } = await clocked(runner, clock);
   return { runner, samples: [], warmUp: counts, output, spent: took };
 }
 
 interface Clocked {
+  /** ms on the wall. */
   readonly took: number;
-  /** What the row says: `took`, or what the whole would take. */
+  /** What the row says: by the clock asked for, or what the whole would take. */
   readonly counts: number;
   readonly output: ArrayLike<number> | undefined;
 }
 
-async function clocked(runner: Runner): Promise<Clocked> {
-  const began = performance.now();
+async function clocked(runner: Runner, clock: () => number): Promise<Clocked> {
+  const [began, started] = [wall(), clock()];
   const output = await runner.run();
-  const took = performance.now() - began;
-  return { took, counts: runner.extrapolated?.() ?? took, output };
+  const counts = runner.extrapolated?.() ?? clock() - started;
+  return { took: wall() - began, counts, output };
 }
 
 async function caught<T>(work: () => Promise<T>): Promise<T | Error> {

@@ -26,6 +26,8 @@ export const HELP = `npm run bench -- [options]
   --full                    the cases' own sizes on software adapters and cpu, too
   --budget SECONDS          a contender may take so long for a case (20)
   --runs N                  at most so many measured runs (7)
+  --patience SECONDS        a run may take so long; what would take longer, judged by a smaller size, is not run (300)
+  --clock processor         count processor time, not time on the wall: for ratios on a busy machine (Node only)
   --threads N               wasm threads; the page's own choice by default
   --json FILE               the rows as JSON
   --markdown FILE           the report as Markdown, as bench/RESULTS.md is
@@ -48,15 +50,23 @@ export function parseOptions(args: readonly string[]): BenchOptions {
       budget: { type: 'string' },
       runs: { type: 'string', default: '7' },
       threads: { type: 'string' },
+      clock: { type: 'string', default: 'wall' },
+      patience: { type: 'string' },
       json: { type: 'string' },
       markdown: { type: 'string' },
       from: { type: 'string', multiple: true, default: [] },
       bundle: { type: 'string' },
     },
   });
-  const { runtime, quick, full, json, markdown, bundle } = values;
+  const { runtime, clock, quick, full, json, markdown, bundle } = values;
   if (runtime !== 'chromium' && runtime !== 'node') {
     throw new UsageError(`--runtime is chromium or node, not ${runtime}.`);
+  }
+  if (clock !== 'wall' && clock !== 'processor') {
+    throw new UsageError(`--clock is wall or processor, not ${clock}.`);
+  }
+  if (clock === 'processor' && runtime !== 'node') {
+    throw new UsageError('--clock processor needs --runtime node: a page cannot see its processor time.');
   }
   if (quick && full) throw new UsageError('--quick and --full exclude each other; give one.');
   const only = splitOnly(values.only.flatMap((list) => list.split(',')).filter(Boolean));
@@ -68,8 +78,10 @@ export function parseOptions(args: readonly string[]): BenchOptions {
       cases: only.cases,
       contenders: only.contenders,
       size,
+      clock,
       budget: positive('--budget', values.budget ?? (quick ? '1' : '20')),
       mostRuns: positive('--runs', values.runs),
+      patience: positive('--patience', values.patience ?? (quick ? '10' : '300')),
       ...(values.threads === undefined ? {} : { threads: positive('--threads', values.threads) }),
     },
     from: values.from.flatMap((list) => list.split(',')),

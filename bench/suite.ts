@@ -22,12 +22,18 @@ export interface SuiteOptions {
   /** Seconds that one contender may take for one case. */
   readonly budget: number;
   readonly mostRuns: number;
+  /** Seconds that a single run may be expected to take. */
+  readonly patience: number;
+  /** What rows count: time on the wall, or of this process's processors (Node; right for ratios on a busy machine). */
+  readonly clock: 'wall' | 'processor';
   /** wasm; the page's own choice when left out. */
   readonly threads?: number;
 }
 
 /** What differs between Node and a page. */
 export interface Host {
+  /** ms of processor time of all threads, where it can be known. */
+  readonly processorTime?: () => number;
   /** Makes the backend tfjs's current one. Throws with a sentence where it cannot be had. */
   readonly prepare: (options: SuiteOptions) => Promise<Prepared>;
   /** onnxruntime-web for this backend. Throws with a sentence where it cannot be had. */
@@ -50,14 +56,22 @@ export const isSoftware = (adapter: string): boolean =>
 export async function runSuite(options: SuiteOptions, host: Host): Promise<void> {
   const { backend, threads, adapter } = { backend: options.backend, ...(await host.prepare(options)) };
   const stored = await storedModel(host.readFile);
-  const name = adapter ?? `${threads} thread${threads === 1 ? '' : 's'}`;
+  const clock = options.clock === 'processor' ? host.processorTime : undefined;
+  const unit = adapter ?? `${threads} thread${threads === 1 ? '' : 's'}`;
+  const name = clock ? `${unit}, processor time` : unit;
   const slow = backend === 'cpu' || (backend === 'webgpu' && isSoftware(name));
   const size = SIZES[options.size === 'auto' ? (slow ? 'software' : 'full') : options.size];
   const bench: Omit<Bench, 'best'> = {
     backend,
     adapter: name,
     size,
-    effort: { milliseconds: options.budget * 1000, mostRuns: options.mostRuns },
+    effort: {
+      milliseconds: options.budget * 1000,
+      patience: options.patience * 1000,
+      mostRuns: options.mostRuns,
+      ...(clock ? { clock } : {}),
+    },
+    paces: new Map(),
     stored,
     ort: await ortOrReason(backend, threads, host),
     wants: (contender) => options.contenders.length === 0 || options.contenders.includes(contender),

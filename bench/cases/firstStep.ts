@@ -13,7 +13,7 @@ import { type ForwardContest, forwardContest, openOrt, openStock } from './forwa
 export async function firstStepCase(bench: Bench): Promise<Row[]> {
   const contested = forwardContest(bench, 2048);
   // The warm-up is what is asked for.
-  const once = { ...bench, effort: { milliseconds: 0, mostRuns: 0 } };
+  const once = { ...bench, effort: { ...bench.effort, milliseconds: 0, mostRuns: 0 } };
   return contest(once, 'first-step', `first step, ${contested.work}`, [
     { name: 'ours', open: () => noted(() => openEngine(contested)) },
     { name: 'tfjs-stock', open: () => noted(() => openStock(contested)) },

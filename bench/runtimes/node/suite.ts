@@ -27,6 +27,10 @@ const host: Host = {
     return { module, provider: 'wasm' };
   },
   readFile: async (file) => new Uint8Array(await readFile(join(__dirname, 'weights', file))).buffer,
+  processorTime: () => {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1000;
+  },
   log: (line) => send({ type: 'log', line }),
   report: (rows) => {
     const [failure] = gpuFailures;
