@@ -34,6 +34,8 @@ export interface PreparedBackend {
   readonly threads: number;
   /** Name of the adapter (webgpu). */
   readonly adapter?: string;
+  /** Most bytes of one buffer that a kernel sees (webgpu). */
+  readonly bufferBytes?: number;
 }
 
 /** Why a backend cannot be used here; the message is a sentence for people. */
@@ -101,7 +103,8 @@ export async function prepareWebGpu(options: WebGpuOptions = {}): Promise<Prepar
   watch(device, options.onFailure);
   if (!(await tf.setBackend('webgpu')))
     throw new BackendUnavailable('The WebGPU backend could not be started.');
-  return { backend: 'webgpu', threads: 1, adapter: name };
+  const bufferBytes = Math.min(device.limits.maxBufferSize, device.limits.maxStorageBufferBindingSize);
+  return { backend: 'webgpu', threads: 1, adapter: name, bufferBytes };
 }
 
 /** Reports the first failure. A device that we destroyed ourselves is not one. */

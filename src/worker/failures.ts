@@ -5,6 +5,7 @@
 import type { WebGpuFailure } from '../kernels/backends';
 import { LoadError } from '../loader';
 import { CheckpointError } from '../loader/checkpoint/source';
+import { DoesNotFitError } from '../pipeline/memory';
 import { EncodeError } from '../video/errors';
 import { NoBackendError } from './backend';
 import type { ErrorCode } from './protocol';
@@ -36,6 +37,9 @@ export function failureOf(error: unknown): Failure {
   }
   if (error instanceof CheckpointError) {
     return { code: 'not-a-checkpoint', message: error.message, retry: false, fatal: false };
+  }
+  if (error instanceof DoesNotFitError) {
+    return { code: 'does-not-fit', message: error.message, retry: false, fatal: false };
   }
   if (error instanceof NoBackendError) return { ...fields, code: 'no-backend', message: error.message };
   const text = error instanceof Error ? error.message : String(error);

@@ -6,10 +6,11 @@ import type { ComparisonEvent, ComparisonOptions, FamilySummaries } from '../con
 import type { GenerationOptions } from '../config/generation';
 import { downsampleOf } from '../config/model';
 import type { WebGpuFailure } from '../kernels/backends';
-import { bytesOf, type LoadWeightsOptions, loadWeights, type StoredWeights } from '../loader';
+import { bytesOf, type LoadWeightsOptions, loadWeights, type Manifest, type StoredWeights } from '../loader';
 import { keptHash, keptSource, Library } from '../loader/library';
 import { createEngine, type Engine } from '../pipeline/engine';
 import { type GenerationEvent, generate } from '../pipeline/generate';
+import { checkFits } from '../pipeline/memory';
 import { chooseBackend, NoBackendError } from './backend';
 import { DeviceFailure } from './failures';
 import type { BackendSummary, BackendWish, ClipData, ModelSummary } from './protocol';
@@ -55,6 +56,7 @@ export class EngineHost {
     onEvent: (event: ProgressEvent) => void,
   ): Promise<{ clip: ClipData; milliseconds: number }> {
     return this.run(host, async (engine, signal) => {
+      if (this.backend) checkFits(engine.manifest, this.backend, options.frames);
       for await (const event of generate(engine, options, signal)) {
         if (event.type === 'clip') return { clip: event.clip, milliseconds: event.milliseconds };
         onEvent(event);
@@ -101,8 +103,11 @@ export class EngineHost {
       this.disposeEngine(); // It does not survive its backend.
       this.backend = await this.choose(wish);
     }
-    options.onBackend?.(this.backend);
-    const weights = await fetchWeights(manifestUrl, options);
+    const { backend } = this;
+    options.onBackend?.(backend);
+    // Before anything is fetched, and with the engine before still there.
+    const onManifest = (manifest: Manifest) => checkFits(manifest, backend);
+    const weights = await fetchWeights(manifestUrl, { ...options, onManifest });
     try {
       options.signal.throwIfAborted();
       this.disposeEngine();

@@ -148,6 +148,8 @@ export interface BackendSummary {
   readonly threads: number;
   /** Name of the adapter, where there is one. */
   readonly adapter?: string;
+  /** Most bytes of one buffer that a kernel sees, on WebGPU. */
+  readonly bufferBytes?: number;
 }
 
 /** The token grid after a step. */

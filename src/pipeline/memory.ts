@@ -1,0 +1,160 @@
+/**
+ * How much memory a model takes on a device, and whether it fits, from its manifest alone: asked before weights are
+ * fetched and before a clip is begun. Bounds, not measurements; what a graphics card has in all no page can know, so
+ * that on WebGPU only the sizes of single buffers are held against limits.
+ */
+import { downsampleOf, type ModelConfig } from '../config/model';
+import type { Manifest } from '../loader';
+import { rowsAndColumns, scalesOf, sizeOf, storedBytes, type TensorEntry } from '../loader/manifest';
+
+export interface DeviceLimits {
+  readonly backend: 'webgpu' | 'wasm' | 'cpu';
+  /** Of one buffer, and of what a kernel sees of it (WebGPU): the smaller one. */
+  readonly bufferBytes?: number;
+}
+
+export interface MemoryPlan {
+  /** On the device, as it keeps them. */
+  readonly weights: number;
+  /** The transformer's streams at the clip's length, and one chunk of logits. */
+  readonly transformer: number;
+  /** What the decoder holds while it makes one latent frame after the other. */
+  readonly decoder: number;
+  /** Weights and the larger one of the two. */
+  readonly total: number;
+  /** The largest single buffer. */
+  readonly largest: { readonly what: string; readonly bytes: number };
+}
+
+/** The model does not fit this device; the message says what would. */
+export class DoesNotFitError extends Error {
+  override readonly name = 'DoesNotFitError';
+}
+
+/** Pointers of WebAssembly are 32 bits wide; a tenth is left to fragmentation. */
+const WASM_BYTES = 0.9 * 2 ** 32;
+/** As the transformer's chunks of logits are bounded. */
+const LOGITS_BYTES = 16 * 2 ** 20;
+/** As the results of one submit are bounded (wide layers run in pieces). */
+const PIECE_BYTES = 64 * 2 ** 20;
+/** Streams of the clip's length that a block holds at once: contexts, targets, both normalised, keys, values, results. */
+const STREAMS = 8;
+const DENSE_STREAMS = 12;
+
+/** @param latentFrames T' of the clip */
+export function planMemory(manifest: Manifest, device: DeviceLimits, latentFrames: number): MemoryPlan {
+  const weights = manifest.tensors.filter(isUploaded).map((entry) => ({
+    what: entry.name,
+    bytes: bytesOnDevice(entry, device),
+  }));
+  const transformer = transformerBuffers(manifest.model, latentFrames);
+  const decoder = decoderBuffers(manifest.model, latentFrames);
+  const all = [...weights, transformer.largest, decoder.largest];
+  const weightBytes = weights.reduce((sum, { bytes }) => sum + bytes, 0);
+  return {
+    weights: weightBytes,
+    transformer: transformer.bytes,
+    decoder: decoder.bytes,
+    total: weightBytes + Math.max(transformer.bytes, decoder.bytes),
+    largest: all.reduce((most, buffer) => (buffer.bytes > most.bytes ? buffer : most)),
+  };
+}
+
+/**
+ * @param frames of the clip; the shortest one when left out, which is what loading needs
+ * @throws DoesNotFitError with a sentence that says which length or storage would fit
+ */
+export function checkFits(manifest: Manifest, device: DeviceLimits, frames?: number): void {
+  const perLatent = downsampleOf(manifest.model.tokenizer)[0];
+  const wanted = frames === undefined ? 1 : Math.min(manifest.model.grid[0], Math.ceil(frames / perLatent));
+  const problem = problemOf(planMemory(manifest, device, wanted), device);
+  if (!problem) return;
+  for (let shorter = wanted - 1; shorter >= 1; shorter--) {
+    if (problemOf(planMemory(manifest, device, shorter), device)) continue;
+    const advice = `A clip of ${shorter * perLatent} frames fits: change the length.`;
+    throw new DoesNotFitError(`${manifest.name} at ${wanted * perLatent} frames ${problem}. ${advice}`);
+  }
+  throw new DoesNotFitError(`${manifest.name} ${problem}. ${otherStorage(manifest, device)}`);
+}
+
+function problemOf(plan: MemoryPlan, { backend, bufferBytes }: DeviceLimits): string | null {
+  if (backend === 'wasm' && plan.total > WASM_BYTES) {
+    return `needs ${gigabytes(plan.total)} of memory as float32, and WebAssembly has ${gigabytes(WASM_BYTES)}`;
+  }
+  if (backend === 'webgpu' && bufferBytes !== undefined && plan.largest.bytes > bufferBytes) {
+    const { what, bytes } = plan.largest;
+    return `needs a buffer of ${gigabytes(bytes)} (${what}), and this graphics card allows ${gigabytes(bufferBytes)}`;
+  }
+  return null;
+}
+
+/** Where the weights themselves are too large. */
+function otherStorage(manifest: Manifest, device: DeviceLimits): string {
+  const fitting = (['int8', 'int4'] as const).find((dtype) => {
+    const tensors = manifest.tensors.map((entry) =>
+      isMatrix(entry) && !entry.scale ? { ...entry, dtype, group: 64, scale: entry } : entry,
+    );
+    return !problemOf(planMemory({ ...manifest, tensors }, device, 1), device);
+  });
+  if (device.backend === 'webgpu' && fitting)
+    return `Stored as ${fitting} it fits: convert it again that way.`;
+  return device.backend === 'wasm'
+    ? 'With WebGPU its weights stay packed: open the page in a browser and on a machine that have it.'
+    : 'No storage of it fits: choose a smaller model, or another machine.';
+}
+
+/** The encoder stays behind: a generation does not need it. */
+const isUploaded = ({ name }: TensorEntry): boolean => !/^tokenizer\.(encoder|preQuantization)\./.test(name);
+
+/** What the transformer's kernels read packed. */
+const isMatrix = ({ name, shape }: TensorEntry): boolean =>
+  name.startsWith('transformer.') && shape.length === 2 && name !== 'transformer.latentTokens';
+
+function bytesOnDevice(entry: TensorEntry, { backend }: DeviceLimits): number {
+  if (backend !== 'webgpu' || !entry.scale || !isMatrix(entry)) return 4 * sizeOf(entry.shape);
+  const [rows, columns] = rowsAndColumns(entry.shape);
+  const packed = entry.dtype === 'int8' ? 4 * rows * Math.ceil(columns / 4) : storedBytes(entry);
+  return packed + 4 * scalesOf(entry);
+}
+
+interface Buffers {
+  readonly bytes: number;
+  readonly largest: { readonly what: string; readonly bytes: number };
+}
+
+function transformerBuffers({ transformer, grid }: ModelConfig, latentFrames: number): Buffers {
+  const tokens = latentFrames * grid[1] * grid[2];
+  const { width, latentTokens, vocabulary, modes } = transformer;
+  const stream = 4 * (tokens + latentTokens) * width; // latents and targets side by side are keys of lt2l
+  const hidden = Math.min(PIECE_BYTES, 4 * stream); // the inner layer of the MLP, 4C wide
+  const logits = Math.min(LOGITS_BYTES, 4 * tokens * vocabulary);
+  const streams = modes.includes('maskgit') ? DENSE_STREAMS : STREAMS;
+  const largest = { what: 'activations of the transformer', bytes: Math.max(stream, hidden, logits) };
+  return { bytes: streams * stream + 2 * hidden + 3 * logits, largest };
+}
+
+/** Frames beyond the newest latent frame's that a layer with a kernel of 3 still reads. */
+const HALO = 2;
+
+function decoderBuffers({ tokenizer, grid }: ModelConfig, latentFrames: number): Buffers {
+  let [frames, rows, columns] = [1, grid[1], grid[2]];
+  let [bytes, most] = [0, 0];
+  for (const { stride, channels, residualBlocks } of tokenizer.decoder) {
+    frames *= stride[0];
+    rows *= stride[1];
+    columns *= stride[2];
+    // Group norms look at the whole clip, so that it is decoded at once.
+    const held =
+      tokenizer.norm === 'group' ? frames * latentFrames : Math.min(frames * latentFrames, frames + HALO);
+    const buffer = 4 * held * rows * columns * channels;
+    // A buffer before each layer that looks along time: after the up-convolution, and four a residual block.
+    bytes += tokenizer.norm === 'group' ? 0 : buffer * (1 + 4 * residualBlocks);
+    most = Math.max(most, buffer);
+  }
+  // Padded input, pieces, result and copies of the layer that runs.
+  return { bytes: bytes + 8 * most, largest: { what: 'a layer of the decoder', bytes: most } };
+}
+
+function gigabytes(bytes: number): string {
+  return bytes >= 1e9 ? `${(bytes / 1e9).toFixed(1)} GB` : `${Math.ceil(bytes / 1e6)} MB`;
+}
