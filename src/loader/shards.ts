@@ -89,12 +89,23 @@ function corrupt(shard: ShardEntry, what: string): LoadError {
   );
 }
 
+/** Room for a body whose length nobody announces: a manifest may claim 2 GB for a file of nothing. */
+const FIRST_BYTES = 1 << 20;
+
+/** What the server says that the body has, unless it is compressed on the way. */
+function announced(response: Response): number | undefined {
+  const length = Number(response.headers.get('content-length') ?? Number.NaN);
+  return response.headers.has('content-encoding') || !Number.isSafeInteger(length) || length < 0
+    ? undefined
+    : length;
+}
+
 async function readBody(
   response: Response,
   shard: ShardEntry,
   { signal, onBytes }: FetchShardOptions,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const bytes = new Uint8Array(shard.bytes);
+  let bytes = new Uint8Array(Math.min(shard.bytes, announced(response) ?? FIRST_BYTES));
   const reader = response.body?.getReader();
   let filled = 0;
   while (reader) {
@@ -105,6 +116,11 @@ async function readBody(
     if (filled + value.length > shard.bytes) {
       await reader.cancel().catch(() => undefined);
       throw corrupt(shard, `it is longer than the ${shard.bytes} bytes it should have`);
+    }
+    if (filled + value.length > bytes.length) {
+      const longer = new Uint8Array(Math.min(shard.bytes, Math.max(2 * bytes.length, filled + value.length)));
+      longer.set(bytes);
+      bytes = longer;
     }
     bytes.set(value, filled);
     filled += value.length;

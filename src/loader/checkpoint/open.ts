@@ -47,8 +47,10 @@ export function openCheckpoint({ name, source }: CheckpointFile): Promise<Opened
 
 function othersIn(saved: unknown): OtherContent[] {
   if (!(saved instanceof Map) || !saved.has('state_dict')) return [];
-  const keys = [...saved.keys()].filter((key) => key !== 'state_dict' && key !== 'hyper_parameters');
-  return keys.map((key) => ({ key: String(key), ...countTensors(saved.get(key)) }));
+  const keys = [...saved.keys()].filter(
+    (key) => typeof key === 'string' && key !== 'state_dict' && key !== 'hyper_parameters',
+  );
+  return keys.map((key) => ({ key, ...countTensors(saved.get(key)) }));
 }
 
 /** Nothing is read for this, and what is shared or cyclic counts once. */

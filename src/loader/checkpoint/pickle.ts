@@ -79,7 +79,9 @@ export function unpickle(
     unpicklingTypeOfDictionary: 'Map',
     unpicklingTypeOfSet: 'Set',
     nameResolver: {
-      resolve: (module, name) => {
+      resolve: (module: unknown, name: unknown) => {
+        // STACK_GLOBAL takes whatever lies on the stack; lists that hold each other would take for ever to spell out.
+        if (typeof module !== 'string' || typeof name !== 'string') throw new Error('a class has no name');
         const key = `${module}.${name}`;
         const known = classes.get(key) ?? pythonClass(module, name, options.resolve, budget);
         classes.set(key, known);
