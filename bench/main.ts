@@ -50,15 +50,16 @@ async function measure(
   return { rows, failed, by };
 }
 
-function circumstances(by: string): Circumstances {
+function circumstances(notes: readonly string[]): Circumstances {
+  const asked = args.filter((arg, i) => arg !== '--about' && args[i - 1] !== '--about'); // it has a line of its own
   const processors = cpus();
   const gib = Math.round(totalmem() / 2 ** 30);
   return {
-    command: `npm run bench${args.length > 0 ? ` -- ${args.join(' ')}` : ''}`,
+    command: `npm run bench${asked.length > 0 ? ` -- ${asked.join(' ')}` : ''}`,
     date: new Date().toISOString().slice(0, 10),
     machine: [
       `${processors.length} cores (${processors[0]?.model.trim() ?? 'unknown'}), ${gib} GiB, ${platform()} ${release()}`,
-      by,
+      ...notes,
     ],
   };
 }
@@ -78,7 +79,10 @@ try {
         : await measure(options);
     console.log(`\n${textReport(measured.rows)}`);
     if (options.markdown)
-      writeFileSync(options.markdown, markdownReport(measured.rows, circumstances(measured.by)));
+      writeFileSync(
+        options.markdown,
+        markdownReport(measured.rows, circumstances([measured.by, options.about ?? ''].filter(Boolean))),
+      );
     process.exitCode = measured.failed > 0 ? 1 : 0;
   }
 } catch (error) {

@@ -13,6 +13,8 @@ export interface BenchOptions {
   readonly markdown?: string;
   /** Make the report from the rows of these files instead of measuring. */
   readonly from: readonly string[];
+  /** A sentence on the circumstances, for the report. */
+  readonly about?: string;
   /** Only write the self-contained Node bundle to this folder. */
   readonly bundle?: string;
 }
@@ -32,6 +34,7 @@ export const HELP = `npm run bench -- [options]
   --json FILE               the rows as JSON
   --markdown FILE           the report as Markdown, as bench/RESULTS.md is
   --from FILE,…             the report from such JSON instead of a run
+  --about TEXT              a line on the circumstances for that report
   --bundle DIR              only write the bundle that \`node DIR/bench.cjs\` runs, for a machine without this checkout`;
 
 export class UsageError extends Error {
@@ -56,9 +59,10 @@ export function parseOptions(args: readonly string[]): BenchOptions {
       markdown: { type: 'string' },
       from: { type: 'string', multiple: true, default: [] },
       bundle: { type: 'string' },
+      about: { type: 'string' },
     },
   });
-  const { runtime, clock, quick, full, json, markdown, bundle } = values;
+  const { runtime, clock, quick, full, json, markdown, bundle, about } = values;
   if (runtime !== 'chromium' && runtime !== 'node') {
     throw new UsageError(`--runtime is chromium or node, not ${runtime}.`);
   }
@@ -87,6 +91,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
     from: values.from.flatMap((list) => list.split(',')),
     ...(json === undefined ? {} : { json }),
     ...(markdown === undefined ? {} : { markdown }),
+    ...(about === undefined ? {} : { about }),
     ...(bundle === undefined ? {} : { bundle }),
   };
 }
