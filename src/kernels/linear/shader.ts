@@ -51,8 +51,8 @@ export function bindings(variant: LinearVariant): { names: string[]; components:
 }
 
 /**
- * WGSL functions: inputQuads(), outputQuads(); xAt(row, c), which is 0 beyond the inputs; weightAt(i, q) and
- * weightScaleAt(g, q) of matrix/wgsl.ts; finish(row, q, sum), which stores a quad of the result. Rows and q must be inside.
+ * WGSL functions: inputQuads(), outputQuads(); xAt(row, c), four inputs, of which those beyond I are 0; weightAt(i, q) and
+ * weightScaleAt(g, q) of matrix/wgsl.ts; finish(row, q, sum), which stores a quad of the result. Rows, c and q must be inside.
  */
 export function linearFunctions(variant: LinearVariant): string {
   const { storage, inputsByFour, bias, gelu, residual, outputsByFour } = variant;
@@ -66,10 +66,7 @@ export function linearFunctions(variant: LinearVariant): string {
   return `
     fn inputQuads() -> i32 { return (uniforms.inputs + 3) / 4; }
     fn outputQuads() -> i32 { return (uniforms.outputs + 3) / 4; }
-    fn xAt(row : i32, c : i32) -> vec4<f32> {
-      if (c >= inputQuads()) { return vec4<f32>(0.0); }
-      return ${fourInputs};
-    }
+    fn xAt(row : i32, c : i32) -> vec4<f32> { return ${fourInputs}; }
     ${matrixFunctions(weightOf(variant))}
     ${gelu ? GELU_WGSL : ''}
     fn finish(row : i32, q : i32, sum : vec4<f32>) {

@@ -67,7 +67,10 @@ export class WorkgroupTilesProgram implements WebGPUProgram {
       ${unrolled(rows, (r) => `var sum${r} = vec4<f32>(0.0);`)}
       for (var start = 0; start < inputQuads(); start += ${DEPTH}) {
         for (var i = lane; i < ${tileRows * DEPTH}; i += ${WORKGROUP}) {
-          tileX[i] = xAt(min(firstRow + i / ${DEPTH}, uniforms.rows - 1), start + i % ${DEPTH});
+          let c = start + i % ${DEPTH};
+          // Beyond the inputs x is 0, and so is what the weights there contribute.
+          tileX[i] = vec4<f32>(0.0);
+          if (c < inputQuads()) { tileX[i] = xAt(min(firstRow + i / ${DEPTH}, uniforms.rows - 1), c); }
         }
         for (var i = lane; i < ${4 * DEPTH * ACROSS}; i += ${WORKGROUP}) {
           let input = min(start * 4 + i / ${ACROSS}, uniforms.inputs - 1);

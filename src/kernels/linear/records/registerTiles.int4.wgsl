@@ -1,9 +1,6 @@
 fn inputQuads() -> i32 { return (uniforms.inputs + 3) / 4; }
 fn outputQuads() -> i32 { return (uniforms.outputs + 3) / 4; }
-fn xAt(row : i32, c : i32) -> vec4<f32> {
-  if (c >= inputQuads()) { return vec4<f32>(0.0); }
-  return x[row * (uniforms.inputs / 4) + c];
-}
+fn xAt(row : i32, c : i32) -> vec4<f32> { return x[row * (uniforms.inputs / 4) + c]; }
 fn weightScaleAt(g : i32, q : i32) -> vec4<f32> { return weightScales[(g * uniforms.outputs) / 4 + q]; }
 fn weightAt(row : i32, q : i32) -> vec4<f32> {
   let word = weightWords[row * ((uniforms.outputs + 7) / 8) + q / 2] >> u32(16 * (q & 1));

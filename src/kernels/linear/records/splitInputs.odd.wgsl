@@ -1,10 +1,7 @@
 var<workgroup> shares : array<vec4<f32>, 128>;   // [row, share, quad of outputs]
 fn inputQuads() -> i32 { return (uniforms.inputs + 3) / 4; }
 fn outputQuads() -> i32 { return (uniforms.outputs + 3) / 4; }
-fn xAt(row : i32, c : i32) -> vec4<f32> {
-  if (c >= inputQuads()) { return vec4<f32>(0.0); }
-  return vec4<f32>(select(0.0, x[row * uniforms.inputs + c * 4 + 0], c * 4 + 0 < uniforms.inputs), select(0.0, x[row * uniforms.inputs + c * 4 + 1], c * 4 + 1 < uniforms.inputs), select(0.0, x[row * uniforms.inputs + c * 4 + 2], c * 4 + 2 < uniforms.inputs), select(0.0, x[row * uniforms.inputs + c * 4 + 3], c * 4 + 3 < uniforms.inputs));
-}
+fn xAt(row : i32, c : i32) -> vec4<f32> { return vec4<f32>(select(0.0, x[row * uniforms.inputs + c * 4 + 0], c * 4 + 0 < uniforms.inputs), select(0.0, x[row * uniforms.inputs + c * 4 + 1], c * 4 + 1 < uniforms.inputs), select(0.0, x[row * uniforms.inputs + c * 4 + 2], c * 4 + 2 < uniforms.inputs), select(0.0, x[row * uniforms.inputs + c * 4 + 3], c * 4 + 3 < uniforms.inputs)); }
 fn weightAt(row : i32, q : i32) -> vec4<f32> { return vec4<f32>(weight[row * uniforms.outputs + min(q * 4 + 0, uniforms.outputs - 1)], weight[row * uniforms.outputs + min(q * 4 + 1, uniforms.outputs - 1)], weight[row * uniforms.outputs + min(q * 4 + 2, uniforms.outputs - 1)], weight[row * uniforms.outputs + min(q * 4 + 3, uniforms.outputs - 1)]); }
 fn finish(row : i32, q : i32, sum : vec4<f32>) {
   var y = sum;

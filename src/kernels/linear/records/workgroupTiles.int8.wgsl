@@ -2,10 +2,7 @@ var<workgroup> tileX : array<vec4<f32>, 64>;        // [row, quad of inputs]
 var<workgroup> tileW : array<vec4<f32>, 256>;      // [input, quad of outputs]
 fn inputQuads() -> i32 { return (uniforms.inputs + 3) / 4; }
 fn outputQuads() -> i32 { return (uniforms.outputs + 3) / 4; }
-fn xAt(row : i32, c : i32) -> vec4<f32> {
-  if (c >= inputQuads()) { return vec4<f32>(0.0); }
-  return x[row * (uniforms.inputs / 4) + c];
-}
+fn xAt(row : i32, c : i32) -> vec4<f32> { return x[row * (uniforms.inputs / 4) + c]; }
 fn weightScaleAt(g : i32, q : i32) -> vec4<f32> { return weightScales[(g * uniforms.outputs) / 4 + q]; }
 fn weightAt(row : i32, q : i32) -> vec4<f32> {
   let word = weightWords[row * ((uniforms.outputs + 3) / 4) + q];
@@ -29,7 +26,10 @@ fn main(index : i32) {
   var sum1 = vec4<f32>(0.0);
   for (var start = 0; start < inputQuads(); start += 4) {
     for (var i = lane; i < 64; i += 128) {
-      tileX[i] = xAt(min(firstRow + i / 4, uniforms.rows - 1), start + i % 4);
+      let c = start + i % 4;
+      // Beyond the inputs x is 0, and so is what the weights there contribute.
+      tileX[i] = vec4<f32>(0.0);
+      if (c < inputQuads()) { tileX[i] = xAt(min(firstRow + i / 4, uniforms.rows - 1), c); }
     }
     for (var i = lane; i < 256; i += 128) {
       let input = min(start * 4 + i / 16, uniforms.inputs - 1);
