@@ -47,13 +47,17 @@ const PREPARERS: Preparers = {
 /** tfjs's wasm module never starts more. */
 const MOST_THREADS = 4;
 
-/** Shared memory and workers inside this worker are what tfjs's threads need. */
+/**
+ * Shared memory and workers inside this worker are what tfjs's threads need. One core is left to the page: tfjs's
+ * threads wait for one another by spinning, so that where they outnumber the free cores every one of them is slower
+ * than one thread alone.
+ */
 function wasmThreads(wish: number | undefined): number {
   const able =
     globalThis.crossOriginIsolated === true &&
     typeof SharedArrayBuffer !== 'undefined' &&
     typeof Worker !== 'undefined';
-  return able ? Math.min(MOST_THREADS, wish ?? navigator.hardwareConcurrency ?? 1) : 1;
+  return able ? Math.min(MOST_THREADS, wish ?? Math.max(1, (navigator.hardwareConcurrency || 1) - 1)) : 1;
 }
 
 /**
