@@ -1,7 +1,6 @@
 /** Checkpoints as torch.save writes them, of the official shapes and a few kilobytes, and how a test drops a file. */
 import type { Page } from '@playwright/test';
 import {
-  OFFICIAL,
   type OfficialSizes,
   TINY_OFFICIAL,
   transformerSettings,
@@ -61,15 +60,6 @@ export async function vqganAlone(name: string): Promise<TestFile> {
   const state = tensorsOf(vqganShapes(TINY_OFFICIAL));
   return file(name, await torchZip(lightningCheckpoint(state, vqganSettings(TINY_OFFICIAL))));
 }
-
-/** A model that takes some seconds to convert: wide, so that there is time to press Stop. */
-export const LARGER: OfficialSizes = {
-  ...TINY_OFFICIAL,
-  modes: OFFICIAL.modes,
-  width: 256,
-  heads: 4,
-  codes: 4096,
-};
 
 /** Drags a file over the page; `let go` drops it. */
 export async function drag(

@@ -1,7 +1,7 @@
 /** Bringing a model: a checkpoint is dropped, converted, kept, used, recalled by its address, and removed. */
 import AxeBuilder from '@axe-core/playwright';
 import type { Page } from '@playwright/test';
-import { checkpoint, drag, LARGER, transformerAlone, vqganAlone } from './checkpoint';
+import { checkpoint, drag, transformerAlone, vqganAlone } from './checkpoint';
 import {
   button,
   clipPictures,
@@ -15,6 +15,7 @@ import {
   TINY,
   test,
 } from './driver';
+import { patchWorker } from './faults';
 
 const QUICK = { backend: 'wasm', steps: 4, seed: 3 } as const;
 const dialog = (page: Page) => page.getByRole('dialog', { name: 'Models' });
@@ -26,17 +27,27 @@ async function expectAccessible(page: Page): Promise<void> {
   expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)).toEqual([]);
 }
 
-/** Names of everything in the page's private file system, folders with a slash. */
+/** Every read of a file takes a while, so that there is time to press Stop. */
+const SLOW_FILES = `{
+  const read = Blob.prototype.arrayBuffer;
+  Blob.prototype.arrayBuffer = async function () {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    return read.call(this);
+  };
+}`;
+
+/** Paths of everything in the library's folder; folders end in a slash. */
 const storedNames = (page: Page) =>
   page.evaluate(async () => {
     const names: string[] = [];
     const visit = async (folder: FileSystemDirectoryHandle, path: string) => {
       for await (const [name, handle] of folder as unknown as AsyncIterable<[string, FileSystemHandle]>) {
+        names.push(handle.kind === 'directory' ? `${path}${name}/` : path + name);
         if (handle.kind === 'directory') await visit(handle as FileSystemDirectoryHandle, `${path}${name}/`);
-        else names.push(path + name);
       }
     };
-    await visit(await navigator.storage.getDirectory(), '');
+    const root = await navigator.storage.getDirectory();
+    await visit(await root.getDirectoryHandle('mebt-models', { create: true }), '');
     return names;
   });
 
@@ -115,11 +126,12 @@ test('a transformer waits for its VQGAN, which says the strides; each kind of st
 test('Stop leaves nothing behind, and a conversion that the browser cut off is cleaned up', async ({
   page,
 }) => {
+  await patchWorker(page, SLOW_FILES);
   await open(page, QUICK);
   await ready(page);
   await button(page, 'Models').click();
   const input = page.getByLabel('Checkpoint files');
-  const large = await checkpoint('large.ckpt', LARGER);
+  const large = await checkpoint('large.ckpt');
   await input.setInputFiles(large);
   await convertTo(page, /^float32/);
   await expect(converting(page)).toBeVisible();
@@ -162,7 +174,7 @@ test('a full disk gives a sentence and loses nothing', async ({ page, context })
     quotaSize: 100_000,
   });
   await button(page, 'Models').click();
-  await page.getByLabel('Checkpoint files').setInputFiles(await checkpoint('large.ckpt', LARGER));
+  await page.getByLabel('Checkpoint files').setInputFiles(await checkpoint('large.ckpt'));
   await convertTo(page, /^float32/);
   await expect(dialog(page).getByRole('alert')).toContainText(/no room for the converted model/);
   expect(await storedNames(page)).toEqual([]);

@@ -1,0 +1,101 @@
+// The library as the page shows it, without a browser.
+import { describe, expect, it, vi } from 'vitest';
+import type { Engine } from './context';
+import { readAnswers } from './conversionAnswers';
+import { createPage } from './page';
+import { createFakeEngine } from './testing/fakeEngine';
+import { FAKE_HASH } from './testing/fakeLibrary';
+
+function open(engine: Partial<Engine> = {}) {
+  let address = '?start=no&steps=9';
+  const page = createPage({
+    engine: { ...createFakeEngine({ load: 0, step: 0, decode: 0 }), ...engine },
+    search: () => address,
+    replaceSearch: (next) => {
+      address = next;
+    },
+    saveFile: () => undefined,
+    drawSeed: () => 1,
+    calm: true,
+  });
+  const work = () => page.store.getState().models.work;
+  return { page, work, actions: page.actions, address: () => address, state: () => page.store.getState() };
+}
+
+const FILE = new File(['x'], 'a.ckpt');
+
+async function converted(opened = open()) {
+  await opened.actions.begin();
+  await opened.actions.openCheckpoint([FILE]);
+  await opened.actions.answer({ downsample: '4, 8, 8' });
+  await opened.actions.convert({ name: 'mine', frameRate: '16' });
+  return opened;
+}
+
+describe('a checkpoint', () => {
+  it('is asked about, converted, listed, used and removed', async () => {
+    const { actions, state, address, work } = await converted();
+    expect(work()).toEqual({ kind: 'none' });
+    expect(state().models.notice).toMatch(/mine is converted and kept on this machine, 365\.0 MB/);
+    expect(state().models.list?.kept.map(({ name }) => name)).toEqual(['mine']);
+    await actions.switchModel(`opfs:${FAKE_HASH}`);
+    expect(new URLSearchParams(address()).get('model')).toBe(`opfs:${FAKE_HASH}`);
+    await actions.removeModel(FAKE_HASH);
+    expect(state().models.notice).toMatch(/365\.0 MB are free again/);
+    expect(new URLSearchParams(address()).has('model')).toBe(false);
+  });
+
+  it('says which answer cannot be used', async () => {
+    const { actions, work } = open();
+    await actions.openCheckpoint([FILE]);
+    await actions.answer({ downsample: '4, 8' });
+    expect(work()).toMatchObject({ kind: 'asking', problem: { what: 'downsample' } });
+  });
+
+  it('is stopped without a failure', async () => {
+    const { actions, work, state } = open();
+    await actions.openCheckpoint([FILE]);
+    await actions.answer({ downsample: '4, 8, 8' });
+    const run = actions.convert({ name: '', frameRate: '' });
+    actions.stopConversion();
+    await run;
+    expect(work()).toEqual({ kind: 'none' });
+    expect(state().models.notice).toMatch(/Nothing of it was kept/);
+  });
+
+  it('of three files is refused with a sentence', async () => {
+    const { actions, work } = open();
+    await actions.openCheckpoint([FILE, FILE, FILE]);
+    expect(work()).toMatchObject({
+      kind: 'failed',
+      message: expect.stringMatching(/one or two are expected/),
+    });
+  });
+});
+
+describe('another model that cannot be had', () => {
+  it('leaves the present one in use, and its address', async () => {
+    const fake = createFakeEngine({ load: 0, step: 0, decode: 0 });
+    const load = vi.fn<Engine['load']>((url, request) =>
+      url.startsWith('opfs:')
+        ? Promise.reject(new Error('It is not on this machine.'))
+        : fake.load(url, request),
+    );
+    const { actions, state, address } = open({ load });
+    await actions.begin();
+    const before = address();
+    await actions.switchModel(`opfs:${FAKE_HASH}`);
+    expect(state()).toMatchObject({ weights: 'ready', model: { name: 'sky-64' } });
+    expect(state().models.notice).toBe('It is not on this machine.');
+    expect(address()).toBe(before);
+  });
+});
+
+describe('readAnswers', () => {
+  it('reads extents, heads and modes however they are separated', () => {
+    expect(readAnswers({ grid: '4×16×16', heads: ' 16 ', modes: 'latent_enc, latent_dec' })).toEqual({
+      kind: 'read',
+      answers: { grid: [4, 16, 16], heads: 16, modes: ['latent_enc', 'latent_dec'] },
+    });
+  });
+});
