@@ -26,20 +26,23 @@ export function ModelsDialog() {
   const open = usePageState((state) => state.models.dialog === 'open');
   const report = usePageState((state) => state.models.report);
   const dialog = useRef<HTMLDialogElement>(null);
+  const opener = useRef<Element>(null);
 
   useEffect(() => {
-    if (open && !dialog.current?.open) dialog.current?.showModal();
-    if (!open && dialog.current?.open) dialog.current.close(); // The focus goes back to where it was.
+    if (!open) dialog.current?.close();
+    else if (!dialog.current?.open) {
+      opener.current = document.activeElement;
+      dialog.current?.showModal();
+    }
   }, [open]);
+  const onClose = () => {
+    closeModels();
+    // Browsers do it only where what had the focus in the dialog is still there.
+    if (opener.current instanceof HTMLElement) opener.current.focus();
+  };
 
   return (
-    <dialog
-      ref={dialog}
-      className="models"
-      aria-labelledby="models-title"
-      onClose={closeModels}
-      onKeyDown={(event) => event.stopPropagation()} // Escape closes this and stops nothing behind it.
-    >
+    <dialog ref={dialog} className="models" aria-labelledby="models-title" onClose={onClose}>
       <header>
         <h2 id="models-title">{report ? `Report: ${report.title}` : 'Models'}</h2>
         <button type="button" onClick={closeModels}>
@@ -77,7 +80,7 @@ function Library() {
             <Facts
               name={model.name}
               license={model.license}
-              parts={[count(model.parameters), model.source]}
+              parts={[`${count(model.parameters)} parameters`, model.source]}
               inUse
             />
           </li>

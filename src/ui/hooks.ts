@@ -68,6 +68,8 @@ export function useAnimation(active: boolean, perSecond: number, tick: (now: num
  */
 export function useKeys(press: (key: string) => boolean): void {
   const handle = useEffectEvent((event: KeyboardEvent) => {
+    // In a dialog keys are the dialog's, also when what had the focus there is gone.
+    if (document.querySelector(':modal')) return;
     if (event.defaultPrevented || event.ctrlKey || event.altKey || event.metaKey) return;
     const inControl =
       event.target instanceof Element &&
