@@ -2,12 +2,12 @@
  * The page's address: what a link may ask for, and the link that recalls the present settings. Text in, text out;
  * touches neither `location` nor `history`.
  */
+
 import { type GenerationOptions, type ModelFacts, toSearchParams } from '../config/generation';
+import { keptHash } from '../config/keptModel';
 import type { BackendName, ClipFormat } from '../worker/protocol';
 
 export const DEFAULT_MANIFEST = 'weights/sky-64/manifest.json';
-/** Before the hash of a model that is kept on this machine. */
-export const KEPT_SCHEME = 'opfs:';
 const BACKENDS: readonly BackendName[] = ['webgpu', 'wasm', 'cpu'];
 export const FORMATS: readonly ClipFormat[] = ['mp4', 'webm', 'gif'];
 
@@ -113,7 +113,8 @@ function readThreads(text: string | null, problems: string[]): number | undefine
 
 /** Relative addresses count: they are resolved against the page. */
 function isManifestUrl(text: string): boolean {
-  if (text.startsWith(KEPT_SCHEME)) return /^[0-9a-f]{64}$/.test(text.slice(KEPT_SCHEME.length));
+  const hash = keptHash(text);
+  if (hash !== null) return /^[0-9a-f]{64}$/.test(hash);
   if (text.trim() === '') return false;
   try {
     return ['http:', 'https:'].includes(new URL(text, 'https://page.invalid/').protocol);

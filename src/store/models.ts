@@ -2,9 +2,10 @@
  * The library as the page shows it: models at hand, checkpoints that are opened and converted, their reports. Part of
  * the store; the files themselves are held here, the store knows their names.
  */
+import { KEPT_SCHEME } from '../config/keptModel';
 import type { ModelList } from '../worker/client';
 import type { ConversionAnswers, ConversionWish, Inspection, Quantization } from '../worker/protocol';
-import { DEFAULT_MANIFEST, KEPT_SCHEME } from './address';
+import { DEFAULT_MANIFEST } from './address';
 import type { PageContext } from './context';
 import { type Question, readAnswers } from './conversionAnswers';
 import type { PageState } from './state';

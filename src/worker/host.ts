@@ -4,10 +4,10 @@
  */
 import type { ComparisonEvent, ComparisonOptions, FamilySummaries } from '../config/comparison';
 import type { GenerationOptions } from '../config/generation';
+import { keptHash } from '../config/keptModel';
 import { downsampleOf } from '../config/model';
 import type { WebGpuFailure } from '../kernels/backends';
 import { bytesOf, type LoadWeightsOptions, loadWeights, type Manifest, type StoredWeights } from '../loader';
-import { keptHash, keptSource, Library } from '../loader/library';
 import { createEngine, type Engine } from '../pipeline/engine';
 import { type GenerationEvent, generate } from '../pipeline/generate';
 import { checkFits } from '../pipeline/memory';
@@ -156,6 +156,7 @@ export class EngineHost {
 async function fetchWeights(manifestUrl: string, options: LoadWeightsOptions): Promise<StoredWeights> {
   const hash = keptHash(manifestUrl);
   if (hash === null) return loadWeights(manifestUrl, options);
+  const { keptSource, Library } = await import('../loader/library');
   const { url, ...source } = await keptSource(await Library.open(), hash);
   return loadWeights(url, { ...options, ...source });
 }

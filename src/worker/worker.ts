@@ -2,12 +2,9 @@
  * The worker's entry: a table of jobs, each with its AbortController, and the engine that they share. What a job
  * does is elsewhere (pipeline, loader, video); what is said is in protocol.ts.
  */
-
-import { Library } from '../loader/library';
 import type { Failure } from './failures';
 import { failureOf } from './failures';
 import { EngineHost } from './host';
-import { listModels } from './models';
 import type { BackendSummary, Request, Response } from './protocol';
 
 const host = new EngineHost();
@@ -85,16 +82,21 @@ function receive(request: Request): void {
       });
       return;
     case 'models':
-      start(job, atOnce, async () => ({ type: 'models', job, ...(await listModels(request.ownUrl)) }));
+      start(job, atOnce, async () => {
+        const { listModels } = await import('./models');
+        return { type: 'models', job, ...(await listModels(request.ownUrl)) };
+      });
       return;
     case 'removeModel':
       start(job, atOnce, async () => {
+        const { Library } = await import('../loader/library');
         const library = await Library.open();
         return { type: 'modelRemoved', job, freedBytes: await library.remove(request.hash) };
       });
       return;
     case 'modelReport':
       start(job, atOnce, async () => {
+        const { Library } = await import('../loader/library');
         const library = await Library.open();
         return { type: 'modelReport', job, report: await library.report(request.hash) };
       });

@@ -1,3 +1,3 @@
 /** Converted models kept in the browser's private file system. */
-export { KEPT_SCHEME, keptHash, keptSource } from './keptSource';
+export { keptSource } from './keptSource';
 export { type Kept, Library, type Shelf } from './library';

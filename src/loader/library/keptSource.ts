@@ -2,19 +2,12 @@
  * A kept model in the place of a server and its cache: `loadWeights` reads and verifies it as it does any other, and no
  * second copy is made.
  */
+import { KEPT_SCHEME } from '../../config/keptModel';
 import type { WeightCache } from '../cache';
 import { LoadError } from '../errors';
 import type { LoadWeightsOptions } from '../index';
 import type { Manifest } from '../manifest';
 import type { Library } from './library';
-
-/** What `?model=` begins with for a model of this machine. */
-export const KEPT_SCHEME = 'opfs:';
-
-/** The hash in `opfs:HASH`, or null for every other address. */
-export function keptHash(manifestUrl: string): string | null {
-  return manifestUrl.startsWith(KEPT_SCHEME) ? manifestUrl.slice(KEPT_SCHEME.length) : null;
-}
 
 /** Address and options of `loadWeights` for the model under this hash. @throws LoadError `not-kept` */
 export async function keptSource(

@@ -1,0 +1,143 @@
+/** What is in the dialog `Models`: which one is used, what is kept on this machine, and opening a checkpoint. */
+import { KEPT_SCHEME } from '../config/keptModel';
+import { DEFAULT_MANIFEST } from '../store/address';
+import { freeBytes } from '../store/models';
+import { count, size } from '../store/words';
+import type { ModelEntry } from '../worker/protocol';
+import { useActions, usePageState } from './context';
+import { OpenCheckpoint } from './ModelsCheckpoint';
+import './styles/models.css';
+
+/** A default export, as React.lazy asks for. */
+export default function ModelsContent() {
+  const report = usePageState((state) => state.models.report);
+  return report ? <Report text={report.text} /> : <Library />;
+}
+
+function Report({ text }: { text: string }) {
+  const { closeReport } = useActions();
+  return (
+    <>
+      <textarea className="report" readOnly wrap="off" aria-label="Report of the conversion" value={text} />
+      <button type="button" onClick={closeReport}>
+        Back
+      </button>
+    </>
+  );
+}
+
+function Library() {
+  const list = usePageState((state) => state.models.list);
+  const notice = usePageState((state) => state.models.notice);
+  const model = usePageState((state) => state.model);
+  const hosted = model && model.source !== DEFAULT_MANIFEST && !model.source.startsWith(KEPT_SCHEME);
+  return (
+    <>
+      <ul>
+        {list?.own ? <Entry entry={list.own} source={null} where="this page’s own" /> : null}
+        {hosted ? (
+          <li aria-current="true">
+            <Facts
+              name={model.name}
+              license={model.license}
+              parts={[`${count(model.parameters)} parameters`, model.source]}
+              inUse
+            />
+          </li>
+        ) : null}
+        {list?.kept.map((entry) => (
+          <Entry key={entry.hash} entry={entry} source={`${KEPT_SCHEME}${entry.hash}`} where="kept here" />
+        ))}
+      </ul>
+      <p role="status" className="notice">
+        {notice}
+      </p>
+      <OpenCheckpoint />
+      <Room />
+    </>
+  );
+}
+
+interface EntryProps {
+  readonly entry: ModelEntry;
+  /** What `?model=` takes; null for the page's own. */
+  readonly source: string | null;
+  readonly where: string;
+}
+
+function Entry({ entry, source, where }: EntryProps) {
+  const { switchModel, removeModel, showReport } = useActions();
+  const inUse = usePageState((state) => state.model?.source === (source ?? DEFAULT_MANIFEST));
+  const busy = usePageState((state) => state.weights === 'loading');
+  const { name, license, parameters, bytes, clip, hash } = entry;
+  const [frames, height, width] = clip;
+  const facts = [
+    size(bytes),
+    `${count(parameters)} parameters`,
+    `${frames} frames`,
+    `${width} × ${height}`,
+    where,
+  ];
+  return (
+    <li aria-current={inUse ? 'true' : undefined}>
+      <Facts name={name} license={license} parts={facts} inUse={inUse} />
+      <span className="actions">
+        {inUse ? null : (
+          <button
+            type="button"
+            aria-label={`Use ${name}`}
+            aria-disabled={busy}
+            onClick={() => !busy && void switchModel(source)}
+          >
+            Use
+          </button>
+        )}
+        {source ? (
+          <>
+            <button
+              type="button"
+              aria-label={`Report of ${name}`}
+              onClick={() => void showReport(hash, name)}
+            >
+              Report
+            </button>
+            <button type="button" aria-label={`Remove ${name}`} onClick={() => void removeModel(hash)}>
+              Remove
+            </button>
+          </>
+        ) : null}
+      </span>
+    </li>
+  );
+}
+
+interface FactsProps {
+  readonly name: string;
+  readonly license: string;
+  readonly parts: readonly string[];
+  readonly inUse: boolean;
+}
+
+function Facts({ name, license, parts, inUse }: FactsProps) {
+  return (
+    <div>
+      <h3>
+        {name}
+        {inUse ? <small> in use</small> : null}
+      </h3>
+      <p>{parts.join(' · ')}</p>
+      <p>Licence: {license}</p>
+    </div>
+  );
+}
+
+function Room() {
+  const storage = usePageState((state) => state.models.list?.storage);
+  const free = usePageState((state) => freeBytes(state.models));
+  if (!storage || free === null) return null;
+  return (
+    <p className="room-left">
+      This page stores {size(storage.used)}; the browser lets it store {size(free)} more.
+    </p>
+  );
+}
