@@ -2,6 +2,7 @@
  * How large each case is on each kind of machine. `full` is the case itself; a software adapter gets less of the same
  * architecture, so that a run ends, and its rows say so: ratios then count, milliseconds do not.
  */
+import type * as tf from '@tensorflow/tfjs-core';
 import type { Extent3 } from '../src/config/model';
 import { randomWeight } from '../src/model/initialization';
 import { type BenchModel, type HostTensor, uploaded } from './weights';
@@ -80,7 +81,10 @@ export function modelOfSize(stored: BenchModel, size: Size, positions: number): 
           const replaced = overrides.get(weight);
           return replaced ? uploaded(replaced) : read.tensor(rename(weight), shape);
         },
-        matrix: (weight, shape) => read.matrix(rename(weight), shape),
+        matrix: (weight, shape) => {
+          const replaced = overrides.get(weight);
+          return replaced ? (uploaded(replaced) as tf.Tensor2D) : read.matrix(rename(weight), shape);
+        },
       };
     },
   };
