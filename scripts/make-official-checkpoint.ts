@@ -30,7 +30,7 @@ const { values, positionals } = parseArgs({
 const [out] = positionals;
 if (!out) {
   console.error(
-    'make-official-checkpoint: name the file to write, as in: npx tsx scripts/make-official-checkpoint.ts /tmp/mebt.ckpt',
+    'make-official-checkpoint: name the file to write, as in: npx tsx scripts/make-official-checkpoint.ts mebt.ckpt',
   );
   process.exit(2);
 }
