@@ -5,6 +5,7 @@
  * value of its own, a mean far from zero cancels nothing.
  */
 import type { WebGPUProgram } from '@tensorflow/tfjs-backend-webgpu';
+import { workgroupTotal } from '../workgroupTotal';
 
 const WORKGROUP = 64;
 
@@ -83,18 +84,7 @@ export class GroupProgram extends Program implements WebGPUProgram {
         let count = f32(select(${STRETCH}, uniforms.last, stretch == uniforms.stretches - 1));
         ${body}
       }`;
-    return `
-    var<workgroup> partial : array<f32, ${WORKGROUP}>;
-    fn total(lane : i32, value : f32) -> f32 {
-      workgroupBarrier();                              // the sum before may still be being read
-      partial[lane] = value;
-      workgroupBarrier();
-      for (var half = ${WORKGROUP / 2}; half > 0; half = half / 2) {
-        if (lane < half) { partial[lane] += partial[lane + half]; }
-        workgroupBarrier();
-      }
-      return partial[0];
-    }
+    return `${workgroupTotal(WORKGROUP)}
     fn main(index : i32) {
       // A dispatch over 65,535 workgroups is reshaped, and may then have some to spare.
       let row = min(index / ${WORKGROUP}, uniforms.rows - 1);

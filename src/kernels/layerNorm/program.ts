@@ -3,6 +3,7 @@
  * a sum for the mean, a second one of squared distances to it for the variance (no cancellation), a third pass writes.
  */
 import type { WebGPUProgram } from '@tensorflow/tfjs-backend-webgpu';
+import { workgroupTotal } from '../workgroupTotal';
 
 const WORKGROUP = 64;
 
@@ -22,18 +23,7 @@ export class LayerNormProgram implements WebGPUProgram {
   }
 
   getUserCode(): string {
-    return `
-    var<workgroup> partial : array<f32, ${WORKGROUP}>;
-    fn total(lane : i32, value : f32) -> f32 {
-      workgroupBarrier();                       // the sum before may still be being read
-      partial[lane] = value;
-      workgroupBarrier();
-      for (var half = ${WORKGROUP / 2}; half > 0; half = half / 2) {
-        if (lane < half) { partial[lane] += partial[lane + half]; }
-        workgroupBarrier();
-      }
-      return partial[0];
-    }
+    return `${workgroupTotal(WORKGROUP)}
     fn main(index : i32) {
       // Rows from the flat index: a dispatch over 65,535 workgroups is reshaped, and may then have some to spare.
       let row = min(index / ${WORKGROUP}, uniforms.rows - 1);

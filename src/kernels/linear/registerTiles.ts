@@ -3,43 +3,19 @@
  * threads take neighbouring outputs, so weights are read side by side and x is shared through the cache. Made for
  * software adapters, where barriers cost more than the reads they save. Rows past the last are clamped and not stored.
  */
-import type { WebGPUProgram } from '@tensorflow/tfjs-backend-webgpu';
-import {
-  addProducts,
-  bindings,
-  fourWeights,
-  LINEAR_UNIFORMS,
-  type LinearVariant,
-  linearFunctions,
-  unrolled,
-  variantKey,
-} from './shader';
+import { LinearProgram } from './program';
+import { addProducts, fourWeights, type LinearVariant, linearFunctions, unrolled } from './shader';
 
 const WORKGROUP = 64;
 
-export class RegisterTilesProgram implements WebGPUProgram {
-  readonly variableNames: string[];
-  readonly variableComponents: number[];
-  readonly outputComponent: number;
-  readonly uniforms = LINEAR_UNIFORMS;
-  readonly workgroupSize: [number, number, number] = [WORKGROUP, 1, 1];
-  readonly dispatchLayout = { x: [0] };
-  readonly dispatch: [number, number, number];
-  readonly shaderKey: string;
-
+export class RegisterTilesProgram extends LinearProgram {
   /** `outputShape` is [P, O]; a thread makes `rows` of P. */
-  constructor(
-    private readonly variant: LinearVariant,
-    readonly outputShape: [number, number],
-    private readonly rows: number,
-  ) {
-    const { names, components } = bindings(variant);
-    this.variableNames = names;
-    this.variableComponents = components;
-    this.outputComponent = variant.outputsByFour ? 4 : 1;
-    const threads = Math.ceil(outputShape[0] / rows) * Math.ceil(outputShape[1] / 4);
-    this.dispatch = [Math.ceil(threads / WORKGROUP), 1, 1];
-    this.shaderKey = `mebtLinearRegister_${rows}_${variantKey(variant)}`;
+  constructor(variant: LinearVariant, outputShape: [number, number], rows: number) {
+    super(variant, outputShape, rows, {
+      name: 'Register',
+      workgroup: WORKGROUP,
+      workgroups: Math.ceil((Math.ceil(outputShape[0] / rows) * Math.ceil(outputShape[1] / 4)) / WORKGROUP),
+    });
   }
 
   getUserCode(): string {

@@ -5,45 +5,22 @@
  *
  * Workgroup memory: 128·R quads of float32, 8 KiB for R = 4.
  */
-import type { WebGPUProgram } from '@tensorflow/tfjs-backend-webgpu';
-import {
-  addProducts,
-  bindings,
-  fourWeights,
-  LINEAR_UNIFORMS,
-  type LinearVariant,
-  linearFunctions,
-  unrolled,
-  variantKey,
-} from './shader';
+import { LinearProgram } from './program';
+import { addProducts, fourWeights, type LinearVariant, linearFunctions, unrolled } from './shader';
 
 /** Quads of outputs, and shares of the inputs, in a workgroup. */
 const ACROSS = 8;
 const SHARES = 16;
 const WORKGROUP = ACROSS * SHARES;
 
-export class SplitInputsProgram implements WebGPUProgram {
-  readonly variableNames: string[];
-  readonly variableComponents: number[];
-  readonly outputComponent: number;
-  readonly uniforms = LINEAR_UNIFORMS;
-  readonly workgroupSize: [number, number, number] = [WORKGROUP, 1, 1];
-  readonly dispatchLayout = { x: [0] };
-  readonly dispatch: [number, number, number];
-  readonly shaderKey: string;
-
+export class SplitInputsProgram extends LinearProgram {
   /** `outputShape` is [P, O], P at most `rows`. */
-  constructor(
-    private readonly variant: LinearVariant,
-    readonly outputShape: [number, number],
-    private readonly rows: number,
-  ) {
-    const { names, components } = bindings(variant);
-    this.variableNames = names;
-    this.variableComponents = components;
-    this.outputComponent = variant.outputsByFour ? 4 : 1;
-    this.dispatch = [Math.ceil(outputShape[1] / (4 * ACROSS)), 1, 1];
-    this.shaderKey = `mebtLinearSplit_${rows}_${variantKey(variant)}`;
+  constructor(variant: LinearVariant, outputShape: [number, number], rows: number) {
+    super(variant, outputShape, rows, {
+      name: 'Split',
+      workgroup: WORKGROUP,
+      workgroups: Math.ceil(outputShape[1] / (4 * ACROSS)),
+    });
   }
 
   getUserCode(): string {

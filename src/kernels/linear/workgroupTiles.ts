@@ -6,16 +6,8 @@
  *
  * Workgroup memory: (8·R + 64)·16 values, 8 KiB for R = 8, half of what every device has, so that two fit in any case.
  */
-import type { WebGPUProgram } from '@tensorflow/tfjs-backend-webgpu';
-import {
-  addProducts,
-  bindings,
-  LINEAR_UNIFORMS,
-  type LinearVariant,
-  linearFunctions,
-  unrolled,
-  variantKey,
-} from './shader';
+import { LinearProgram } from './program';
+import { addProducts, type LinearVariant, linearFunctions, unrolled } from './shader';
 
 /** Quads of outputs, and rows of threads, in a workgroup. */
 const ACROSS = 16;
@@ -24,28 +16,14 @@ const WORKGROUP = ACROSS * DOWN;
 /** Quads of inputs in workgroup memory at once. */
 const DEPTH = 4;
 
-export class WorkgroupTilesProgram implements WebGPUProgram {
-  readonly variableNames: string[];
-  readonly variableComponents: number[];
-  readonly outputComponent: number;
-  readonly uniforms = LINEAR_UNIFORMS;
-  readonly workgroupSize: [number, number, number] = [WORKGROUP, 1, 1];
-  readonly dispatchLayout = { x: [0] };
-  readonly dispatch: [number, number, number];
-  readonly shaderKey: string;
-
+export class WorkgroupTilesProgram extends LinearProgram {
   /** `outputShape` is [P, O]; a thread makes `rows` of P. */
-  constructor(
-    private readonly variant: LinearVariant,
-    readonly outputShape: [number, number],
-    private readonly rows: number,
-  ) {
-    const { names, components } = bindings(variant);
-    this.variableNames = names;
-    this.variableComponents = components;
-    this.outputComponent = variant.outputsByFour ? 4 : 1;
-    this.dispatch = [workgroups(outputShape[0], outputShape[1], rows), 1, 1];
-    this.shaderKey = `mebtLinearWorkgroup_${rows}_${variantKey(variant)}`;
+  constructor(variant: LinearVariant, outputShape: [number, number], rows: number) {
+    super(variant, outputShape, rows, {
+      name: 'Workgroup',
+      workgroup: WORKGROUP,
+      workgroups: workgroups(outputShape[0], outputShape[1], rows),
+    });
   }
 
   getUserCode(): string {
