@@ -5,6 +5,7 @@
 import { lazy, Suspense, useEffect, useRef } from 'react';
 import { conversionInWords } from '../store/models';
 import { useActions, usePageState } from './context';
+import './styles/models.css';
 
 /** Fetched when the dialog is opened for the first time. */
 const ModelsContent = lazy(() => import('./ModelsContent'));

@@ -6,7 +6,6 @@ import { count, size } from '../store/words';
 import type { ModelEntry } from '../worker/protocol';
 import { useActions, usePageState } from './context';
 import { OpenCheckpoint } from './ModelsCheckpoint';
-import './styles/models.css';
 
 /** A default export, as React.lazy asks for. */
 export default function ModelsContent() {
