@@ -124,8 +124,6 @@ export interface EngineLog {
   readonly steps: readonly { readonly step: number; readonly steps: number; readonly hash: number }[];
   /** Hash of every pixel of each finished clip. */
   readonly clips: readonly number[];
-  /** When the model was ready, ms since the epoch; 0 before. */
-  readonly loadedAt: number;
 }
 
 /**
@@ -137,7 +135,6 @@ export async function watchEngine(page: Page): Promise<() => Promise<EngineLog>>
     const log = {
       steps: [] as { step: number; steps: number; hash: number }[],
       clips: [] as number[],
-      loadedAt: 0,
     };
     (window as unknown as { engineLog: EngineLog }).engineLog = log;
     const small = document.createElement('canvas');
@@ -150,11 +147,9 @@ export async function watchEngine(page: Page): Promise<() => Promise<EngineLog>>
       return hash >>> 0;
     };
     type Told =
-      | { type: 'loaded' }
       | { type: 'step'; summary: { step: number; steps: number } }
       | { type: 'clip'; clip: { pixels: Uint8ClampedArray } };
     const look = ({ data }: MessageEvent<Told>) => {
-      if (data.type === 'loaded') log.loadedAt ||= performance.timeOrigin + performance.now();
       if (data.type === 'clip') log.clips.push(hashOf(data.clip.pixels));
       const canvas = document.querySelector<HTMLCanvasElement>('canvas[aria-label="Live preview"]');
       if (data.type !== 'step' || !canvas || !context) return;
