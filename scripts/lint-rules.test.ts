@@ -72,10 +72,11 @@ const FORBIDDEN: Record<string, readonly string[]> = {
     'react',
     'zustand/vanilla',
   ],
-  'src/worker/client.ts': [
-    '../pipeline/x',
-    '../loader/manifest',
-    './worker',
+  'src/worker/client/a.ts': [
+    '../../pipeline/x',
+    '../../loader/manifest',
+    '../worker',
+    '../host',
     '@tensorflow/tfjs-core',
     'react',
   ],
@@ -113,6 +114,7 @@ const ALLOWED: Record<string, readonly string[]> = {
     '../config/model',
     '@tensorflow/tfjs-core',
   ],
+  'src/worker/client/b.ts': ['../protocol', '../../config/generation', './connection'],
   'src/store/b.ts': ['../worker/client', '../worker/protocol', '../config/generation', 'zustand/vanilla'],
   'src/ui/b.tsx': [
     '../store/x',

@@ -7,7 +7,7 @@ import { createPage } from './store/page';
 import { App } from './ui/App';
 import { PageProvider } from './ui/context';
 import { REDUCED_MOTION } from './ui/hooks';
-import { EngineClient } from './worker/client';
+import { EngineClient, LibraryClient } from './worker/client';
 
 /** An object URL must outlive the click that uses it; some browsers read it late. */
 const FILE_URL_LIFE_MS = 60_000;
@@ -21,8 +21,10 @@ function saveFile(file: Blob, name: string): void {
   setTimeout(() => URL.revokeObjectURL(url), FILE_URL_LIFE_MS);
 }
 
+const engine = new EngineClient();
 const page = createPage({
-  engine: new EngineClient(),
+  engine,
+  library: new LibraryClient(engine.connection),
   search: () => location.search,
   replaceSearch: (search) => history.replaceState(history.state, '', search + location.hash),
   saveFile,

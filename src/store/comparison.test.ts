@@ -4,10 +4,12 @@ import type { Engine } from './context';
 import { createPage, type Page } from './page';
 import type { ComparisonState } from './state';
 import { createFakeEngine } from './testing/fakeEngine';
+import { createFakeLibrary } from './testing/fakeLibrary';
 
 async function open(engine: Partial<Engine> = {}, step = 0): Promise<Page> {
   const page = createPage({
     engine: { ...createFakeEngine({ load: 0, step, decode: 0 }), ...engine },
+    library: createFakeLibrary(),
     search: () => '?start=no&frames=16&steps=4',
     replaceSearch: () => undefined,
     saveFile: () => undefined,

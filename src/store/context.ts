@@ -3,26 +3,17 @@
  * sentence. No behaviour of its own.
  */
 import type { StoreApi } from 'zustand/vanilla';
-import type { EngineClient } from '../worker/client';
+import type { EngineClient, LibraryClient } from '../worker/client';
 import type { Held } from './held';
 import type { Failure, PageState } from './state';
 
-export type Engine = Pick<
-  EngineClient,
-  | 'load'
-  | 'generate'
-  | 'compare'
-  | 'encode'
-  | 'formats'
-  | 'inspect'
-  | 'convert'
-  | 'models'
-  | 'removeModel'
-  | 'modelReport'
->;
+export type Engine = Pick<EngineClient, 'load' | 'generate' | 'compare' | 'encode' | 'formats'>;
+export type Library = Pick<LibraryClient, 'inspect' | 'convert' | 'models' | 'removeModel' | 'modelReport'>;
 
 export interface PageDeps {
   readonly engine: Engine;
+  /** Checkpoints, and the models that are at hand. */
+  readonly library: Library;
   /** `location.search`, and how to replace it. */
   readonly search: () => string;
   readonly replaceSearch: (search: string) => void;

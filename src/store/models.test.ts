@@ -4,12 +4,13 @@ import type { Engine } from './context';
 import { readAnswers } from './conversionAnswers';
 import { createPage } from './page';
 import { createFakeEngine } from './testing/fakeEngine';
-import { FAKE_HASH } from './testing/fakeLibrary';
+import { createFakeLibrary, FAKE_HASH } from './testing/fakeLibrary';
 
 function open(engine: Partial<Engine> = {}) {
   let address = '?start=no&steps=9';
   const page = createPage({
     engine: { ...createFakeEngine({ load: 0, step: 0, decode: 0 }), ...engine },
+    library: createFakeLibrary(),
     search: () => address,
     replaceSearch: (next) => {
       address = next;

@@ -80,7 +80,7 @@ export interface ModelsActions {
 
 /** @param switchTo loads a model in place of the present one; says whether it is there */
 export function createModels(
-  { deps: { engine }, store }: PageContext,
+  { deps: { library }, store }: PageContext,
   switchTo: (source: string | null) => Promise<boolean>,
 ): ModelsActions & { refresh(): Promise<void> } {
   let files: readonly File[] = [];
@@ -95,7 +95,7 @@ export function createModels(
   };
   const refresh = async (): Promise<void> => {
     try {
-      set({ list: await engine.models(DEFAULT_MANIFEST) });
+      set({ list: await library.models(DEFAULT_MANIFEST) });
     } catch (error) {
       set({ notice: error instanceof Error ? error.message : String(error) });
     }
@@ -106,7 +106,7 @@ export function createModels(
     set({ work: { kind: 'reading' }, files: files.map(({ name }) => name), notice: '' });
     const wish: ConversionWish = { quantization: 'int8', answers };
     try {
-      const found = await engine.inspect(files, wish);
+      const found = await library.inspect(files, wish);
       if (files !== asked) return; // Other files were opened meanwhile.
       set({
         work:
@@ -133,7 +133,7 @@ export function createModels(
     };
     show(0, found.sizes[wish.quantization]);
     try {
-      const { model } = await engine.convert(files, wish, { signal: abort.signal, onProgress: show });
+      const { model } = await library.convert(files, wish, { signal: abort.signal, onProgress: show });
       files = [];
       set({
         work: { kind: 'none' },
@@ -212,7 +212,7 @@ export function createModels(
     removeModel: async (hash) => {
       const entry = state().list?.kept.find((kept) => kept.hash === hash);
       try {
-        const freed = await engine.removeModel(hash);
+        const freed = await library.removeModel(hash);
         set({ notice: `${entry?.name ?? 'The model'} is removed; ${size(freed)} are free again.` });
       } catch (error) {
         set({ notice: error instanceof Error ? error.message : String(error) });
@@ -222,7 +222,7 @@ export function createModels(
     },
     showReport: async (hash, name) => {
       try {
-        set({ report: { title: name, text: await engine.modelReport(hash) } });
+        set({ report: { title: name, text: await library.modelReport(hash) } });
       } catch (error) {
         set({ notice: error instanceof Error ? error.message : String(error) });
       }

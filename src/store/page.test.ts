@@ -4,6 +4,7 @@ import type { GenerationEvent } from '../worker/client';
 import type { Engine } from './context';
 import { createPage, type Page } from './page';
 import { createFakeEngine } from './testing/fakeEngine';
+import { createFakeLibrary } from './testing/fakeLibrary';
 
 interface Setup {
   readonly engine?: Partial<Engine>;
@@ -17,6 +18,7 @@ function open({ engine = {}, search = '?start=no', calm = false }: Setup = {}) {
   const saved: string[] = [];
   const page = createPage({
     engine: { ...createFakeEngine({ load: 0, step: 0, decode: 0 }), ...engine },
+    library: createFakeLibrary(),
     search: () => address,
     replaceSearch: (next) => {
       address = next;

@@ -14,7 +14,6 @@ import type { GenerationOptions } from '../../config/generation';
 import type { GenerationEvent } from '../../worker/client';
 import type { ClipData, ModelSummary, PreviewTable, StepSummary } from '../../worker/protocol';
 import type { Engine } from '../context';
-import { createFakeLibrary } from './fakeLibrary';
 
 export interface FakeTimes {
   /** Milliseconds. */
@@ -219,7 +218,6 @@ export function createFakeEngine(times: FakeTimes, cpuCores = 2): Engine {
       return { file: new Blob([format]), extension: format, codec: 'fake' };
     },
     formats: async () => ['mp4', 'webm', 'gif'],
-    ...createFakeLibrary(),
   };
 }
 

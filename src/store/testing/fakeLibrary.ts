@@ -1,14 +1,12 @@
 /** The engine's library in memory: checkpoints that need an answer, and models that are "converted" at once. */
 import type { ModelEntry } from '../../worker/protocol';
-import type { Engine } from '../context';
-
-type LibraryPart = Pick<Engine, 'inspect' | 'convert' | 'models' | 'removeModel' | 'modelReport'>;
+import type { Library } from '../context';
 
 export const FAKE_HASH = 'a'.repeat(64);
 const FACTS = { license: 'MIT', parameters: 344_500_000, clip: [128, 128, 128] } as const;
 const SIZES = { int8: 365e6, int4: 200e6, float16: 730e6, float32: 1460e6 } as const;
 
-export function createFakeLibrary(): LibraryPart {
+export function createFakeLibrary(): Library {
   const kept = new Map<string, ModelEntry>();
   return {
     inspect: async (_files, { answers }) =>
