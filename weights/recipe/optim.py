@@ -16,6 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .workers import Workers
+
 
 class Optimizer:
     """Muon (momentum, orthogonalised updates; Jordan 2024) on hidden matrices, AdamW on everything else."""
@@ -90,37 +92,60 @@ def save_checkpoint(path: Path, **content: Any) -> None:
 
 
 class Run:
-    """How far a training is: step, clock, and the checkpoint that both resume from when it is there."""
+    """How far a training is: step, clock, log, and the checkpoint that it resumes from when it is there."""
 
     def __init__(
-        self, path: Path, model: nn.Module, config: dict[str, Any], parts: tuple[Optimizer, Average], minutes: float
+        self,
+        path: Path,
+        log: Path,
+        model: nn.Module,
+        config: dict[str, Any],
+        parts: tuple[Optimizer, Average],
+        minutes: float,
+        workers: Workers,
     ):
-        self.path, self.model, self.config = path, model, config
+        self.path, self.log_path, self.model, self.config, self.workers = path, log, model, config, workers
         self.optimizer, self.average = parts
         self.step, self.clock = 0, Clock(minutes)
+        self._progress = 0.0
         if path.exists():
-            state = torch.load(path, weights_only=True)
+            state = torch.load(path, weights_only=True, map_location=workers.device)
             model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.average.shadow, self.step = state["average"], state["step"]
             self.clock = Clock(minutes, state["used"])
+        workers.start_alike(model)
 
-    def update(self, warmup: int) -> None:
-        """One step of the optimizer at the scheduled rate, and of the average."""
-        self.optimizer.step(learning_rate_scale(self.step, self.clock.progress, warmup))
+    def progress(self) -> float:
+        """Share of the budget that is used, the same for all workers until the next call."""
+        self._progress = self.workers.agreed(self.clock.progress)
+        return self._progress
+
+    def update(self, warmup: int) -> float:
+        """One step of the optimizer at the scheduled rate, and of the average; returns the gradient's norm."""
+        self.workers.average_gradients(self.model.parameters())
+        norm = float(nn.utils.clip_grad_norm_(self.model.parameters(), 1.0))
+        self.optimizer.step(learning_rate_scale(self.step, self._progress, warmup))
         self.average.update(self.model, self.step)
         self.step += 1
+        return norm
+
+    def log(self, **row: float | int | str) -> None:
+        """A line of the log, after step and minutes; only the first worker writes."""
+        if self.workers.first:
+            append_log(self.log_path, step=self.step, minutes=self.clock.used / 60, **row)
 
     def save(self) -> None:
-        save_checkpoint(
-            self.path,
-            config=self.config,
-            model=self.model.state_dict(),
-            average=self.average.shadow,
-            optimizer=self.optimizer.state_dict(),
-            step=self.step,
-            used=self.clock.used,
-        )
+        if self.workers.first:
+            save_checkpoint(
+                self.path,
+                config=self.config,
+                model=self.model.state_dict(),
+                average=self.average.shadow,
+                optimizer=self.optimizer.state_dict(),
+                step=self.step,
+                used=self.clock.used,
+            )
 
 
 def restore_averaged(module: nn.Module, state: dict[str, Any]) -> None:

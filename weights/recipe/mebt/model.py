@@ -20,9 +20,14 @@ from torch import Tensor, nn
 MODES = ("latent_enc", "latent_self", "latent_dec", "lt2l", "maskgit")
 
 
-def mebt_modes(encode: int, decode: int) -> tuple[str, ...]:
-    """(enc, self) x encode, enc, (dec, lt2l) x decode, dec: the paper's order."""
-    return (*("latent_enc", "latent_self") * encode, "latent_enc", *("latent_dec", "lt2l") * decode, "latent_dec")
+def mebt_modes(encode: int, decode: int, think: int = 1) -> tuple[str, ...]:
+    """(enc, self) x encode, enc, (dec, lt2l) x decode, dec: the paper's order.
+
+    `think` blocks of self in place of one: they see the latent tokens only, so they cost the same at any clip length.
+    """
+    read = ("latent_enc", *("latent_self",) * think)
+    write = ("latent_dec", "lt2l", *("latent_self",) * (think - 1))
+    return (*read * encode, "latent_enc", *write * decode, "latent_dec")
 
 
 Grid = tuple[int, int, int]
@@ -30,12 +35,12 @@ Grid = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class MebtConfig:
-    vocabulary: int = 1024
-    grid: Grid = (8, 16, 16)
-    width: int = 256
-    heads: int = 8
-    latent_tokens: int = 128
-    modes: tuple[str, ...] = mebt_modes(3, 2)
+    vocabulary: int
+    grid: Grid
+    width: int
+    heads: int
+    latent_tokens: int
+    modes: tuple[str, ...]
 
     @property
     def positions(self) -> int:
@@ -47,6 +52,17 @@ class MebtConfig:
     @staticmethod
     def from_json(data: dict[str, Any]) -> MebtConfig:
         return MebtConfig(**{**data, "grid": tuple(data["grid"]), "modes": tuple(data["modes"])})
+
+
+# The transformers of the models that this project ships, by the model's name.
+MEBTS = {
+    "sky-64": MebtConfig(
+        vocabulary=1024, grid=(8, 16, 16), width=256, heads=8, latent_tokens=128, modes=mebt_modes(3, 2)
+    ),
+    "sky-128": MebtConfig(
+        vocabulary=2048, grid=(32, 16, 16), width=320, heads=10, latent_tokens=256, modes=mebt_modes(3, 2, think=2)
+    ),
+}
 
 
 def grid_embedding(grid: Grid, width: int, cells: Grid | None = None) -> Tensor:
@@ -169,11 +185,14 @@ class Mebt(nn.Module):
         self.token_embedding.weight.mul_(0.2).add_(embedding)
         self.head.weight.add_(embedding * 0.02)
 
-    def forward(self, tokens: Tensor, context: Tensor, target: Tensor) -> Tensor:
-        """tokens [B, N], positions of context [B, NC] and target [B, NT] -> logits [B, NT, V]."""
+    def forward(self, tokens: Tensor, context: Tensor, target: Tensor, first: int = 0) -> Tensor:
+        """tokens [B, N], places of context [B, NC] and target [B, NT] among them -> logits [B, NT, V].
+
+        `first`: the position in the grid of the tokens' first, for a window that is cut from the middle.
+        """
         known = self.token_embedding(tokens.gather(1, context))
-        x = known + self.position_embedding[context]
-        y = self.mask_embedding + self.position_embedding[target]
+        x = known + self.position_embedding[first + context]
+        y = self.mask_embedding + self.position_embedding[first + target]
         s = self.latent_tokens.expand(tokens.shape[0], -1, -1).contiguous()
         for block in self.blocks:
             s, x, y = block(s, x, y)

@@ -25,14 +25,15 @@ def main() -> None:
     parser.add_argument("--back", action="store_true", help="play the clips backwards")
     parser.add_argument("--batch", type=int, default=4)
     args = parser.parse_args()
-    model, clips = load_tokenizer(args.tokenizer), Clips(args.clips)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model, clips = load_tokenizer(args.tokenizer).to(device), Clips(args.clips)
     grids: list[np.ndarray] = []
     for start in range(0, len(clips), args.batch):
         indices = range(start, min(start + args.batch, len(clips)))
         videos = torch.stack([clips.read(i, flip=args.flip, back=args.back) for i in indices])
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-            ids = model.tokens(videos.contiguous(memory_format=torch.channels_last_3d))
-        grids.append(ids.to(torch.int16).numpy())
+        with torch.no_grad(), torch.autocast(device.type, torch.bfloat16):
+            ids = model.tokens(videos.contiguous(memory_format=torch.channels_last_3d).to(device))
+        grids.append(ids.to(torch.int16).cpu().numpy())
         if start % 100 == 0:
             print(f"{start}/{len(clips)}", flush=True)
     np.save(args.out, np.concatenate(grids))

@@ -1,5 +1,6 @@
 """Trains MeBT on token grids (recipe.mebt.tokens). Resumable: run it again with the same --out and it goes on.
 
+Under `torchrun` every process takes its share of the batch; a GPU is used where there is one.
 One share of masked tokens a batch, as often as sampling meets it; every masked token is a target; AdamW and Muon; the
 weights that are sampled from are a moving average. Lengths are mixed: short clips, which are cheap, at first, the whole
 grid more and more (the paper's curriculum), so that every length can be sampled. Held-out likelihood is logged at fixed
@@ -9,6 +10,8 @@ shares of masked tokens.
 from __future__ import annotations
 
 import argparse
+import math
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +19,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..optim import Average, Optimizer, Run, append_log
+from ..optim import Average, Optimizer, Run
 from ..tokenizer.load import load_tokenizer
-from .model import Block, Mebt, MebtConfig
+from ..workers import Workers, join_workers
+from .model import MEBTS, Block, Mebt
 
 MASKED_SHARES = (0.125, 0.5, 0.875, 1.0)
 
@@ -28,9 +32,20 @@ def load_grids(paths: list[Path]) -> Tensor:
     return torch.from_numpy(np.concatenate([np.load(path).astype(np.int64) for path in paths]))
 
 
+def reach(longest: int, shortest: int, progress: float) -> int:
+    """Latent frames that the curriculum has come to: doubled from `shortest` on, all of them from 45% of the budget on.
+
+    Short clips are cheap, and what is learned on them (what the tokens look like, how they move) holds for long ones.
+    """
+    if shortest <= 0:
+        return longest
+    stages = max(1, math.ceil(math.log2(longest / shortest)))
+    return min(longest, shortest * 2 ** int(stages * min(1.0, progress / 0.45)))
+
+
 def draw_length(longest: int, progress: float, random: np.random.Generator) -> int:
-    """Latent frames of the next batch: the whole grid with a chance that grows from 25% to 75%, else a shorter clip."""
-    if random.random() < 0.25 + 0.5 * min(1.0, progress / 0.6):
+    """Latent frames of the next batch: the longest with a chance that grows from 25% to 75%, else a shorter clip."""
+    if longest < 4 or random.random() < 0.25 + 0.5 * min(1.0, progress / 0.6):
         return longest
     return int(random.integers(1, longest // 2)) * 2
 
@@ -42,15 +57,20 @@ def draw_batch(grids: Tensor, size: int, length: int, random: np.random.Generato
     return torch.stack([grids[p, s : s + length].flatten() for p, s in zip(picks, starts, strict=True)])
 
 
+def draw_first(frames: int, length: int, random: np.random.Generator) -> int:
+    """Latent frame of the grid at which a window is put: the first, as in sampling, or (half the time) any."""
+    return 0 if random.random() < 0.5 else int(random.integers(frames - length + 1))
+
+
 def split_positions(batch: int, positions: int, masked: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """A random partition of the grid for each clip: (context [B, N - masked], target [B, masked])."""
     order = torch.rand(batch, positions, generator=generator).argsort(1)
     return order[:, masked:], order[:, :masked]
 
 
-def loss_of(model: nn.Module, tokens: Tensor, context: Tensor, target: Tensor) -> Tensor:
-    with torch.autocast("cpu", torch.bfloat16):
-        logits = model(tokens, context, target)
+def loss_of(model: nn.Module, tokens: Tensor, context: Tensor, target: Tensor, first: int = 0) -> Tensor:
+    with torch.autocast(tokens.device.type, torch.bfloat16):
+        logits = model(tokens, context, target, first)
     return F.cross_entropy(logits.float().flatten(0, 1), tokens.gather(1, target).flatten())
 
 
@@ -59,31 +79,18 @@ def held_out(model: Mebt, grids: Tensor) -> dict[str, float]:
     """Nats a token on held-out clips, at fixed shares of masked tokens and with fixed masks."""
     model.eval()
     result = {}
+    device = model.latent_tokens.device
     for share in MASKED_SHARES:
         generator = torch.Generator().manual_seed(1)
         masked = round(share * grids.shape[1])
         losses = []
         for part in grids.split(8):
             context, target = split_positions(part.shape[0], part.shape[1], masked, generator)
-            losses.append(loss_of(model, part, context, target).item() * part.shape[0])
+            parts = (part.to(device), context.to(device), target.to(device))
+            losses.append(loss_of(model, *parts).item() * part.shape[0])
         result[f"nll_{share}"] = sum(losses) / grids.shape[0]
     model.train()
     return result
-
-
-def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--train", type=Path, required=True, nargs="+", help="token grids, one file or more")
-    parser.add_argument("--validation", type=Path, required=True)
-    parser.add_argument("--tokenizer", type=Path, required=True, help="its codebook starts the embeddings")
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=65.0)
-    parser.add_argument("--batch", type=int, default=12)
-    parser.add_argument("--lr", type=float, default=2e-3)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--save-every", type=int, default=100)
-    parser.add_argument("--compile", action="store_true", help="torch.compile the blocks: about twice as fast on a CPU")
-    return parser.parse_args()
 
 
 def masked_count(positions: int, random: np.random.Generator) -> int:
@@ -93,18 +100,57 @@ def masked_count(positions: int, random: np.random.Generator) -> int:
     return min(max(2, int(np.ceil(np.cos(np.pi / 2 * random.random()) * positions))), positions - 2)
 
 
+@dataclass(frozen=True)
+class Step:
+    tensors: tuple[Tensor, Tensor, Tensor]  # tokens, context, target
+    first: int  # position of the tokens' first in the grid
+    latent_frames: int
+
+
+def draw_step(grids: Tensor, step: int, progress: float, args: argparse.Namespace, workers: Workers) -> Step:
+    """This worker's part of a batch. Length and share of masked tokens are the same for all workers."""
+    random = np.random.default_rng((args.seed, step))
+    frames, area = grids.shape[1], grids.shape[2] * grids.shape[3]
+    length = draw_length(reach(frames, args.shortest, progress), progress, random)
+    first, masked = draw_first(frames, length, random), masked_count(length * area, random)
+    size = round(args.batch * (frames / length) ** 0.75)  # latent tokens cost the same at any length
+    own = np.random.default_rng((args.seed, step, workers.rank))
+    generator = torch.Generator().manual_seed(int(own.integers(2**31)))
+    tokens = draw_batch(grids, workers.share(size), length, own)
+    context, target = split_positions(len(tokens), tokens.shape[1], masked, generator)
+    return Step((tokens, context, target), first * area, length)
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", choices=list(MEBTS), required=True)
+    parser.add_argument("--train", type=Path, required=True, nargs="+", help="token grids, one file or more")
+    parser.add_argument("--validation", type=Path, required=True)
+    parser.add_argument("--tokenizer", type=Path, required=True, help="its codebook starts the embeddings")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, default=65.0)
+    parser.add_argument("--batch", type=int, default=12)
+    parser.add_argument("--shortest", type=int, default=0, help="latent frames that the curriculum starts at; 0: none")
+    parser.add_argument("--lr", type=float, default=2e-3)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--save-every", type=int, default=100)
+    parser.add_argument("--compile", action="store_true", help="torch.compile the blocks: about twice as fast on a CPU")
+    return parser.parse_args()
+
+
 def main() -> None:
-    args = parse()
+    args, workers = parse(), join_workers()
     args.out.mkdir(parents=True, exist_ok=True)
     path, log = args.out / "mebt.pt", args.out / "mebt.jsonl"
     torch.manual_seed(args.seed)
-    model = Mebt(MebtConfig())
+    model = Mebt(MEBTS[args.model])
     model.start_from_codebook(load_tokenizer(args.tokenizer).codebook.codes)
+    model.to(workers.device)
     matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and name.startswith("blocks.")]
     chosen = {id(p) for p in matrices}
     others = [p for p in model.parameters() if id(p) not in chosen]
     optimizer, average = Optimizer(matrices, others, args.lr, 0.05), Average(model, 0.997)
-    run = Run(path, model, model.config.to_json(), (optimizer, average), args.minutes)
+    run = Run(path, log, model, model.config.to_json(), (optimizer, average), args.minutes, workers)
     grids, validation = load_grids(args.train), load_grids([args.validation]).flatten(1)
     if args.compile:
         torch._dynamo.config.recompile_limit = 64
@@ -113,30 +159,24 @@ def main() -> None:
             block.update = torch.compile(block.update, dynamic=True)  # type: ignore[method-assign]
 
     recent: list[float] = []
-    while run.clock.progress < 1:
-        random = np.random.default_rng((args.seed, run.step))
-        generator = torch.Generator().manual_seed(int(random.integers(2**31)))
-        length = draw_length(grids.shape[1], run.clock.progress, random)
-        size = round(args.batch * (grids.shape[1] / length) ** 0.5)  # latent tokens cost the same at any length
-        tokens = draw_batch(grids, size, length, random)
-        context, target = split_positions(
-            len(tokens), tokens.shape[1], masked_count(tokens.shape[1], random), generator
-        )
-        loss = loss_of(model, tokens, context, target)
+    while run.progress() < 1:
+        step = draw_step(grids, run.step, run.progress(), args, workers)
+        tokens, context, target = (t.to(workers.device) for t in step.tensors)
+        loss = loss_of(model, tokens, context, target, step.first)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         run.update(warmup=40)
         recent.append(loss.item())
         if run.step % 25 == 0:
-            append_log(log, step=run.step, minutes=run.clock.used / 60, loss=float(np.mean(recent)))
+            run.log(loss=float(np.mean(recent)), latent_frames=step.latent_frames)
             recent.clear()
         if run.step % args.save_every == 0:
             run.save()
-            append_log(log, step=run.step, minutes=run.clock.used / 60, **held_out(model, validation[:16]))
+            if workers.first:
+                run.log(**held_out(model, validation[:16]))
     run.save()
     average.load_into(model)
-    scores = {f"averaged_{k}": v for k, v in held_out(model, validation).items()}
-    append_log(log, step=run.step, minutes=run.clock.used / 60, **scores)
+    if workers.first:
+        run.log(**{f"averaged_{k}": v for k, v in held_out(model, validation).items()})
 
 
 if __name__ == "__main__":

@@ -19,7 +19,12 @@ from recipe.names import tokenizer_json, tokenizer_tensors, transformer_json, tr
 from recipe.tokenizer.model import DecoderStage, EncoderStage, Stage, Tokenizer, TokenizerConfig
 
 TOKENIZER = TokenizerConfig(
-    codes=9, code_width=4, decoder=(Stage(8, (2, 2, 2), 2),), encoder=(Stage(8, (2, 2, 2), 1),), encoder_input=4
+    codes=9,
+    code_width=4,
+    norm="none",
+    decoder=(Stage(8, (2, 2, 2), 2),),
+    encoder=(Stage(8, (2, 2, 2), 1),),
+    encoder_input=4,
 )
 MEBT = MebtConfig(vocabulary=9, grid=(2, 2, 3), width=12, heads=2, latent_tokens=4, modes=("latent_enc", "latent_dec"))
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from recipe.fixtures.models import random_mebt
 from recipe.mebt.model import MODES, Block, Mebt, MebtConfig, mebt_modes
-from recipe.mebt.train import split_positions
+from recipe.mebt.train import draw_first, draw_length, reach, split_positions
 
 torch.set_num_threads(1)
 CONFIG = MebtConfig(vocabulary=11, grid=(2, 3, 4), width=12, heads=2, latent_tokens=4, modes=mebt_modes(1, 1))
@@ -82,6 +83,34 @@ def test_residual_is_the_normalised_query() -> None:
     block = Block(12, 2, "latent_self")
     s = torch.randn(2, 3, 12)
     torch.testing.assert_close(block.update(s, s), block.update(s * 7, s * 7), rtol=1e-3, atol=1e-3)
+
+
+def test_a_window_further_on_has_the_positions_of_its_place(model: Mebt) -> None:
+    tokens, context, target = torch.randint(11, (2, 12)), torch.arange(5).expand(2, 5), torch.arange(5, 12).expand(2, 7)
+    padded = torch.cat([torch.zeros(2, 12, dtype=torch.int64), tokens], 1)
+    expected = model(padded, context + 12, target + 12)
+    torch.testing.assert_close(model(tokens, context, target, first=12), expected, rtol=0, atol=0)
+
+
+def test_self_blocks_are_all_that_thinking_adds() -> None:
+    more = [mode for mode in mebt_modes(3, 2, think=2) if mode != "latent_self"]
+    assert more == [mode for mode in mebt_modes(3, 2) if mode != "latent_self"]
+    assert mebt_modes(3, 2, think=2).count("latent_self") == 8
+
+
+def test_the_curriculum_doubles_until_all_latent_frames_are_in() -> None:
+    assert [reach(32, 4, p) for p in (0, 0.14, 0.16, 0.29, 0.31, 0.44, 0.46, 1)] == [4, 4, 8, 8, 16, 16, 32, 32]
+    assert [reach(20, 4, p) for p in (0, 0.2, 0.4, 0.5)] == [4, 8, 16, 20]
+    assert reach(32, 0, 0) == 32
+
+
+def test_lengths_and_places_stay_inside_the_grid() -> None:
+    random = np.random.default_rng(0)
+    for longest in (1, 2, 4, 8, 32):
+        lengths = {draw_length(longest, p, random) for p in np.linspace(0, 1, 300)}
+        assert max(lengths) == longest and min(lengths) >= 1
+        firsts = {draw_first(32, longest, random) for _ in range(300)}
+        assert min(firsts) == 0 and max(firsts) <= 32 - longest
 
 
 def test_split_is_a_partition() -> None:

@@ -24,7 +24,7 @@ class Follower(Mebt):
         super().__init__(CONFIG)
         self.passes: list[tuple[int, int]] = []
 
-    def forward(self, tokens: Tensor, context: Tensor, target: Tensor) -> Tensor:
+    def forward(self, tokens: Tensor, context: Tensor, target: Tensor, first: int = 0) -> Tensor:
         positions = torch.cat([context, target], 1)
         assert all(len(set(row)) == len(row) for row in positions.tolist())
         self.passes.append((context.shape[1], target.shape[1]))

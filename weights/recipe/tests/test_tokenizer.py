@@ -23,6 +23,7 @@ torch.set_num_threads(1)
 CONFIG = TokenizerConfig(
     codes=16,
     code_width=4,
+    norm="none",
     decoder=(Stage(12, (2, 1, 1), 1, resample_kernel=(4, 3, 3)), Stage(6, (2, 2, 2), 1, kernel=(1, 3, 3))),
     encoder=(Stage(6, (2, 2, 2), 1, kernel=(1, 3, 3)), Stage(12, (2, 1, 1), 1, resample_kernel=(4, 3, 3))),
     encoder_input=3,

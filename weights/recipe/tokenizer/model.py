@@ -11,12 +11,14 @@ length, as a folded batch norm is; these nets are shallow enough to train withou
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from ..workers import Workers
 
 Extent = tuple[int, int, int]
 
@@ -34,24 +36,12 @@ class Stage:
 
 @dataclass(frozen=True)
 class TokenizerConfig:
-    codes: int = 1024
-    code_width: int = 16
-    norm: str = "none"
-    decoder: tuple[Stage, ...] = field(
-        default=(
-            Stage(112, (2, 1, 1), 2, resample_kernel=(4, 3, 3)),
-            Stage(64, (2, 2, 2), 1),
-            Stage(24, (2, 2, 2), 1, kernel=(1, 3, 3)),
-        )
-    )
-    encoder: tuple[Stage, ...] = field(
-        default=(
-            Stage(48, (2, 2, 2), 1, kernel=(1, 3, 3)),
-            Stage(96, (2, 2, 2), 1),
-            Stage(112, (2, 1, 1), 1, resample_kernel=(4, 3, 3)),
-        )
-    )
-    encoder_input: int = 16
+    codes: int
+    code_width: int
+    norm: str
+    decoder: tuple[Stage, ...]
+    encoder: tuple[Stage, ...]
+    encoder_input: int
 
     @property
     def downsample(self) -> Extent:
@@ -85,6 +75,46 @@ class TokenizerConfig:
             stages(data["encoder"]),
             data["encoder_input"],
         )
+
+
+# The tokenizers of the models that this project ships, by the model's name.
+TOKENIZERS = {
+    # 8 x 4 x 4 pixels a token; 43 GFLOP to decode 64 frames at 64 x 64.
+    "sky-64": TokenizerConfig(
+        codes=1024,
+        code_width=16,
+        norm="none",
+        decoder=(
+            Stage(112, (2, 1, 1), 2, resample_kernel=(4, 3, 3)),
+            Stage(64, (2, 2, 2), 1),
+            Stage(24, (2, 2, 2), 1, kernel=(1, 3, 3)),
+        ),
+        encoder=(
+            Stage(48, (2, 2, 2), 1, kernel=(1, 3, 3)),
+            Stage(96, (2, 2, 2), 1),
+            Stage(112, (2, 1, 1), 1, resample_kernel=(4, 3, 3)),
+        ),
+        encoder_input=16,
+    ),
+    # 4 x 8 x 8 pixels a token. Most of the work is done at the coarse end, where a channel costs little.
+    "sky-128": TokenizerConfig(
+        codes=2048,
+        code_width=16,
+        norm="none",
+        decoder=(
+            Stage(192, (1, 1, 1), 2, resample_kernel=(1, 1, 1)),
+            Stage(112, (2, 2, 2), 2),
+            Stage(56, (2, 2, 2), 1, kernel=(1, 3, 3)),
+            Stage(24, (1, 2, 2), 1, kernel=(1, 3, 3), resample_kernel=(1, 4, 4)),
+        ),
+        encoder=(
+            Stage(40, (1, 2, 2), 1, kernel=(1, 3, 3), resample_kernel=(1, 4, 4)),
+            Stage(96, (2, 2, 2), 1),
+            Stage(160, (2, 2, 2), 1),
+        ),
+        encoder_input=12,
+    ),
+}
 
 
 class ReplicatePad(torch.autograd.Function):
@@ -282,30 +312,41 @@ class Codebook(nn.Module):
         score = flat @ self.codes.t() - 0.5 * self.codes.square().sum(1)
         return score.argmax(1).view(b, t, h, w)
 
-    def forward(self, embeddings: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """-> (quantized with a straight-through gradient, commitment loss, ids); learns when training."""
+    def forward(self, embeddings: Tensor, workers: Workers | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """-> (quantized with a straight-through gradient, commitment loss, ids); learns when training.
+
+        With `workers` the codes move by what all of them have seen, and stay the same for all.
+        """
         embeddings = embeddings.float()
         flat = embeddings.detach().permute(0, 2, 3, 4, 1).reshape(-1, embeddings.shape[1])
         if self.training and not bool(self.ready):
-            pick = torch.randperm(flat.shape[0])[: self.codes.shape[0]]
+            n, codes = flat.shape[0], self.codes.shape[0]
+            pick = torch.randperm(max(n, codes), device=flat.device)[:codes] % n
             self.codes.copy_(flat[pick])
             self.sums.copy_(flat[pick])
+            if workers:
+                workers.start_alike(self)
             self.ready.fill_(True)
         ids = self.nearest(embeddings.detach())
         quantized = F.embedding(ids, self.codes).permute(0, 4, 1, 2, 3)
         if self.training:
-            self._move(flat, ids.reshape(-1))
+            self._move(flat, ids.reshape(-1), workers)
         commitment = F.mse_loss(embeddings, quantized)
         return embeddings + (quantized - embeddings).detach(), commitment, ids
 
-    def _move(self, flat: Tensor, ids: Tensor) -> None:
+    def _move(self, flat: Tensor, ids: Tensor, workers: Workers | None) -> None:
         count = torch.bincount(ids, minlength=self.codes.shape[0]).float()
         total = torch.zeros_like(self.sums).index_add_(0, ids, flat)
+        if workers:
+            workers.sum_(count)
+            workers.sum_(total)
         self.counts.lerp_(count, 1 - self.decay)
         self.sums.lerp_(total, 1 - self.decay)
         dead = self.counts < self.restart_below
         if bool(dead.any()):
-            fresh = flat[torch.randint(flat.shape[0], (int(dead.sum()),))]
+            fresh = flat[torch.randint(flat.shape[0], (int(dead.sum()),), device=flat.device)]
             self.sums[dead] = fresh * self.restart_below * 2
             self.counts[dead] = self.restart_below * 2
+            if workers:
+                workers.start_alike(self)
         self.codes.copy_(on_sphere(self.sums, 1))

@@ -1,5 +1,6 @@
 """Trains the tokenizer on rendered clips. Resumable: run it again with the same --out and it goes on.
 
+Under `torchrun` every process takes its share of the batch; a GPU is used where there is one.
 Loss: |x - x'| + (x - x')^2, both weighted by local contrast, + edges (differences of neighbours in space and time) +
 commitment (Eq. 1 of the paper; the codebook follows by moving average). `python -m recipe.tokenizer.train --help` lists
 the options.
@@ -16,8 +17,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..data import Clips
-from ..optim import Average, Optimizer, Run, append_log, psnr
-from .model import Tokenizer, TokenizerConfig
+from ..optim import Average, Optimizer, Run, psnr
+from ..workers import Workers, join_workers
+from .model import TOKENIZERS, Tokenizer
 
 
 def edge_loss(a: Tensor, b: Tensor) -> Tensor:
@@ -43,13 +45,13 @@ def reconstruction_loss(video: Tensor, target: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def evaluate(model: Tokenizer, clips: Clips, count: int) -> tuple[float, float]:
+def evaluate(model: Tokenizer, clips: Clips, count: int, workers: Workers) -> tuple[float, float]:
     """(mean PSNR in dB, share of the codes in use) over whole held-out clips, in float32 weights under bfloat16."""
     model.eval()
-    scores, used = [], torch.zeros(model.config.codes)
+    scores, used = [], torch.zeros(model.config.codes, device=workers.device)
     for index in range(min(count, len(clips))):
-        video = clips.read(index).unsqueeze(0)
-        with torch.autocast("cpu", torch.bfloat16):
+        video = clips.read(index).unsqueeze(0).to(workers.device)
+        with workers.autocast():
             ids = model.tokens(video)
             decoded = model.decode_tokens(ids)
         scores.append(psnr(decoded.float(), video))
@@ -60,45 +62,42 @@ def evaluate(model: Tokenizer, clips: Clips, count: int) -> tuple[float, float]:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", choices=list(TOKENIZERS), required=True)
     parser.add_argument("--train", type=Path, required=True, help="training clips, .npy of uint8 [N, T, H, W, 3]")
     parser.add_argument("--validation", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True, help="folder for the checkpoint and the log")
     parser.add_argument("--minutes", type=float, default=35.0)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--frames", type=int, default=16)
+    parser.add_argument("--crop", type=int, default=0, help="pixels a side of the cuts; 0: whole pictures")
     parser.add_argument("--lr", type=float, default=2e-3)
-    parser.add_argument("--codes", type=int, default=1024)
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
 
 
 def main() -> None:
-    args = parse()
+    args, workers = parse(), join_workers()
     args.out.mkdir(parents=True, exist_ok=True)
     path, log = args.out / "tokenizer.pt", args.out / "tokenizer.jsonl"
     torch.manual_seed(args.seed)
-    model = Tokenizer(TokenizerConfig(codes=args.codes))
+    model = Tokenizer(TOKENIZERS[args.model]).to(workers.device)
     matrices = [p for p in model.parameters() if p.ndim == 2 and min(p.shape) > 16]
     others = [p for p in model.parameters() if not (p.ndim == 2 and min(p.shape) > 16)]
     optimizer, average = Optimizer(matrices, others, args.lr, 0.0), Average(model, 0.99)
-    run = Run(path, model, model.config.to_json(), (optimizer, average), args.minutes)
+    run = Run(path, log, model, model.config.to_json(), (optimizer, average), args.minutes, workers)
     clips, validation = Clips(args.train), Clips(args.validation)
 
-    while run.clock.progress < 1:
-        random = np.random.default_rng((args.seed, run.step))
-        video = clips.batch(args.batch, args.frames, random)
-        with torch.autocast("cpu", torch.bfloat16):
-            quantized, commitment, ids = model.codebook(model.encode(video))
+    while run.progress() < 1:
+        random = np.random.default_rng((args.seed, run.step, workers.rank))
+        video = clips.batch(workers.share(args.batch), args.frames, random, args.crop).to(workers.device)
+        with workers.autocast():
+            quantized, commitment, ids = model.codebook(model.encode(video), workers)
             decoded = model.decode(quantized)
         loss = reconstruction_loss(decoded.float(), video)
         (loss + 0.25 * commitment).backward()
-        norm = float(torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0))
-        run.update(warmup=60)
+        norm = run.update(warmup=60)
         if run.step % 20 == 0:
-            append_log(
-                log,
-                step=run.step,
-                minutes=run.clock.used / 60,
+            run.log(
                 loss=loss.item(),
                 psnr=psnr(decoded.detach().float(), video),
                 commitment=commitment.item(),
@@ -107,12 +106,14 @@ def main() -> None:
             )
         if run.step % 100 == 0:
             run.save()
-            score, used = evaluate(model, validation, 8)
-            append_log(log, step=run.step, minutes=run.clock.used / 60, validation_psnr=score, codes_used=used)
+            if workers.first:
+                score, used = evaluate(model, validation, 8, workers)
+                run.log(validation_psnr=score, codes_used=used)
     run.save()
     average.load_into(model)
-    score, used = evaluate(model, validation, 64)
-    append_log(log, step=run.step, minutes=run.clock.used / 60, averaged_validation_psnr=score, codes_used=used)
+    if workers.first:
+        score, used = evaluate(model, validation, 64, workers)
+        run.log(averaged_validation_psnr=score, codes_used=used)
 
 
 if __name__ == "__main__":
