@@ -55,7 +55,13 @@ export function runOnGpu<T extends tf.Tensor>(
   return tf.engine().makeTensorFromTensorInfo(output, backend) as T;
 }
 
-/** The same into a tensor that is there already, of which the program writes a part. Whoever shares its data sees it. */
+/** A float32 tensor on the device that nothing was written into. */
+export function unwrittenOnWebGpu<T extends tf.Tensor>(shape: readonly number[]): T {
+  const backend = tf.backend() as WebGPUBackend;
+  return tf.engine().makeTensorFromTensorInfo(backend.makeTensorInfo([...shape], 'float32'), backend) as T;
+}
+
+/** The same as `runOnGpu` into a tensor that is there already, of which the program writes a part. Whoever shares its data sees it. */
 export function writeOnGpu(
   program: WebGPUProgram,
   inputs: readonly tf.Tensor[],

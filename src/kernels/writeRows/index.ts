@@ -1,19 +1,30 @@
 /**
- * Rows written into a tensor that is already there, for key/value caches: the only operation of the engine that changes
- * a tensor. Whoever shares the tensor's data (a reshape, a clone) sees the change, too.
+ * Rows written into a tensor that is already there, for key/value caches and for results that are made piece by piece:
+ * the only operation of the engine that changes a tensor. Whoever shares the tensor's data (a reshape, a clone) sees the
+ * change, too.
  */
 import type { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs-core';
-import { writeRowsOnWebGpu } from './webgpu';
+import { writeRowsOnWebGpu } from '../copyRows/webgpu';
+import { unwrittenOnWebGpu } from '../gpu';
+import { runOnHeap } from '../heap';
 
-/** target [1, M, C], rows [1, n, C] -> nothing; target[0, first + i] becomes rows[0, i]. Throws where they do not fit. */
+/** A tensor to write rows into; until then its values are anything. */
+export function unwritten(shape: [number, number, number]): tf.Tensor3D {
+  const backend = tf.getBackend();
+  if (tf.util.sizeFromShape(shape) === 0) return tf.zeros(shape);
+  if (backend === 'webgpu') return unwrittenOnWebGpu<tf.Tensor3D>(shape);
+  return backend === 'wasm' ? runOnHeap<tf.Tensor3D>([], shape, () => {}) : tf.zeros(shape);
+}
+
+/** target [B, M, C], rows [B, n, C] -> nothing; target[b, first + i] becomes rows[b, i]. Throws where they do not fit. */
 export function writeRows(target: tf.Tensor3D, rows: tf.Tensor3D, first: number): void {
-  const [, capacity, width] = target.shape;
+  const [batch, capacity, width] = target.shape;
   const [, count] = rows.shape;
-  if (rows.shape[2] !== width || target.shape[0] !== 1 || rows.shape[0] !== 1) {
+  if (rows.shape[0] !== batch || rows.shape[2] !== width) {
     throw new RangeError(
-      `writeRows: rows [${rows.shape.join(', ')}] for a target [${target.shape.join(', ')}]; both are [1, rows, C].`,
+      `writeRows: rows [${rows.shape.join(', ')}] for a target [${target.shape.join(', ')}]; both are [B, rows, C].`,
     );
   }
   if (!Number.isInteger(first) || first < 0 || first + count > capacity) {
@@ -21,23 +32,28 @@ export function writeRows(target: tf.Tensor3D, rows: tf.Tensor3D, first: number)
       `writeRows: rows ${first} to ${first + count} are outside the target's ${capacity} rows; make it larger.`,
     );
   }
-  if (count === 0) return;
-  const backend = tf.getBackend();
-  if (backend === 'webgpu') writeRowsOnWebGpu(target, rows, first);
-  else if (backend === 'wasm') writeRowsOnWasm(target, rows, first);
-  else writeRowsOnCpu(target, rows, first);
+  if (rows.size === 0) return;
+  if (tf.getBackend() === 'webgpu') {
+    writeRowsOnWebGpu(target, rows, first);
+    return;
+  }
+  const [to, from] = valuesOf(target, rows);
+  for (let b = 0; b < batch; b++) {
+    const start = b * count * width;
+    to.set(from.subarray(start, start + count * width), (b * capacity + first) * width);
+  }
 }
 
-function writeRowsOnWasm(target: tf.Tensor3D, rows: tf.Tensor3D, first: number): void {
-  const backend = tf.backend() as BackendWasm;
-  // Tensors of another backend move here when they are looked up, and that may move the heap: so it comes first.
-  for (const { dataId } of [target, rows]) backend.dataIdMap.get(dataId);
-  backend.typedArrayFromHeap(target).set(backend.typedArrayFromHeap(rows), first * target.shape[2]);
-}
-
-function writeRowsOnCpu(target: tf.Tensor3D, rows: tf.Tensor3D, first: number): void {
+/** What the cpu and wasm backends hold of both. */
+function valuesOf(target: tf.Tensor, rows: tf.Tensor): [Float32Array, Float32Array] {
+  if (tf.getBackend() === 'wasm') {
+    const backend = tf.backend() as BackendWasm;
+    // Tensors of another backend move here when they are looked up, and that may move the heap: so it comes first.
+    for (const { dataId } of [target, rows]) backend.dataIdMap.get(dataId);
+    const values = (tensor: tf.Tensor) => backend.typedArrayFromHeap(tensor) as Float32Array;
+    return [values(target), values(rows)];
+  }
   const backend = tf.backend() as MathBackendCPU;
-  const values = (tensor: tf.Tensor): Float32Array =>
-    backend.data.get(tensor.dataId).values as unknown as Float32Array;
-  values(target).set(values(rows), first * target.shape[2]);
+  const values = ({ dataId }: tf.Tensor) => backend.data.get(dataId).values as unknown as Float32Array;
+  return [values(target), values(rows)];
 }

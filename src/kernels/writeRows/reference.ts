@@ -1,7 +1,7 @@
 /** What `writeRows` leaves in its target, as a new tensor, from plain tf ops. */
 import * as tf from '@tensorflow/tfjs-core';
 
-/** target [1, M, C], rows [1, n, C] -> [1, M, C]. */
+/** target [B, M, C], rows [B, n, C] -> [B, M, C]. */
 export function writeRowsReference(target: tf.Tensor3D, rows: tf.Tensor3D, first: number): tf.Tensor3D {
   return tf.tidy(() => {
     const before = tf.slice(target, [0, 0, 0], [-1, first, -1]);
