@@ -20,9 +20,29 @@ export function runOnHeap<T extends tf.Tensor>(
   // Tensors of another backend move here when they are looked up; that allocates, so it comes first.
   for (const input of inputs) backend.dataIdMap.get(input.dataId);
   const output = backend.makeOutput([...shape], 'float32');
-  const { buffer } = backend.typedArrayFromHeap(output);
+  look(backend, [output, ...inputs], body as (heap: Float32Array, ...offsets: number[]) => void);
+  return tf.engine().makeTensorFromTensorInfo(output, backend) as T;
+}
+
+/** Lets `body` change tensors in place; it gets the heap and their offsets, as above. */
+export function changeOnHeap(
+  tensors: readonly tf.Tensor[],
+  body: (heap: Float32Array, first: number, ...others: number[]) => void,
+): void {
+  const backend = tf.backend() as BackendWasm;
+  for (const tensor of tensors) backend.dataIdMap.get(tensor.dataId);
+  look(backend, tensors, body as (heap: Float32Array, ...offsets: number[]) => void);
+}
+
+function look(
+  backend: BackendWasm,
+  tensors: readonly tf.TensorInfo[],
+  body: (heap: Float32Array, ...offsets: number[]) => void,
+): void {
+  const [any] = tensors;
+  if (!any) return;
+  const { buffer } = backend.typedArrayFromHeap(any);
   const offset = ({ dataId }: tf.TensorInfo): number =>
     backend.getMemoryOffset(dataId) / Float32Array.BYTES_PER_ELEMENT;
-  body(new Float32Array(buffer), offset(output), ...inputs.map(offset));
-  return tf.engine().makeTensorFromTensorInfo(output, backend) as T;
+  body(new Float32Array(buffer), ...tensors.map(offset));
 }

@@ -2,7 +2,9 @@
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import * as tf from '@tensorflow/tfjs-core';
 import { float, int, runOnGpu } from '../gpu';
+import { unwritten, writeRows } from '../writeRows';
 import { AttentionMergeProgram } from './mergeProgram';
+import type { KeyPiece } from './pieces';
 import {
   AttentionProgram,
   type AttentionVariant,
@@ -44,37 +46,93 @@ export function attentionOnWebGpu(
   heads: number,
   options: AttentionOptions,
 ): tf.Tensor3D | undefined {
+  const tile = tileFor(query, heads);
+  if (!tile) return undefined;
+  const queries = query.shape[1];
+  const visible = visibleKeys(queries, key.shape[1], options);
+  const ranges = rangesOf(query, heads, Math.max(1, visible(queries - 1)), tile);
+  const found = attend(query, { key, value }, heads, tile, ranges, ranges.splits > 1, options);
+  if (ranges.splits === 1) return found;
+  const merged = mergeSplits(found, query, heads, ranges.splits, tile);
+  found.dispose();
+  return merged;
+}
+
+/** The same without masks, over the keys and values of all pieces; each leaves partial sums as ranges of keys do. */
+export function attentionInPiecesOnWebGpu(
+  query: tf.Tensor3D,
+  pieces: readonly KeyPiece[],
+  heads: number,
+): tf.Tensor3D | undefined {
+  const tile = tileFor(query, heads);
+  if (!tile) return undefined;
+  const [batch, queries] = query.shape;
+  return tf.tidy(() => {
+    const ranges = pieces.map(({ count }) => rangesOf(query, heads, count, tile));
+    const total = ranges.reduce((sum, { splits }) => sum + splits, 0);
+    const sums = query.size + 4 * batch * queries * heads;
+    const parts = unwritten([1, total, sums]);
+    let first = 0;
+    pieces.forEach(({ make }, i) => {
+      const range = ranges[i] ?? { splits: 0, span: 0 };
+      tf.tidy(() => {
+        const found = attend(query, make(), heads, tile, range, true, {});
+        writeRows(parts, tf.reshape(found, [1, range.splits, sums]), first);
+      });
+      first += range.splits;
+    });
+    return mergeSplits(parts, query, heads, total, tile);
+  });
+}
+
+function tileFor({ shape: [, queries, width] }: tf.Tensor3D, heads: number): Tile | undefined {
+  const { limits } = (tf.backend() as WebGPUBackend).device;
+  return attentionTile(width / heads, queries, limits.maxComputeWorkgroupStorageSize);
+}
+
+interface Ranges {
+  /** Ranges of keys that are worked on side by side, and how many keys each has. */
+  readonly splits: number;
+  readonly span: number;
+}
+
+function rangesOf({ shape: [batch, queries] }: tf.Tensor3D, heads: number, keys: number, tile: Tile): Ranges {
+  return splitKeys(keys, Math.ceil(queries / queriesAtOnce(tile)) * heads * batch, keysAtOnce(tile));
+}
+
+/** The result [B, NQ, C], or where `split` the sums of each range, [splits, B · NQ · heads, d + 4]. */
+function attend(
+  query: tf.Tensor3D,
+  { key, value }: { readonly key: tf.Tensor3D; readonly value: tf.Tensor3D },
+  heads: number,
+  tile: Tile,
+  { splits, span }: Ranges,
+  split: boolean,
+  { keyCount = key.shape[1], causal = false }: AttentionOptions,
+): tf.Tensor3D {
   const [batch, queries, width] = query.shape;
   const size = width / heads;
-  const { limits } = (tf.backend() as WebGPUBackend).device;
-  const tile = attentionTile(size, queries, limits.maxComputeWorkgroupStorageSize);
-  if (!tile) return undefined;
-
-  const { keyCount = key.shape[1], causal = false } = options;
   const blocks = Math.ceil(queries / queriesAtOnce(tile));
-  const groups = blocks * heads * batch;
-  const visible = visibleKeys(queries, key.shape[1], options);
-  const { splits, span } = splitKeys(Math.max(1, visible(queries - 1)), groups, keysAtOnce(tile));
   const rows = batch * queries * heads;
-  const split = splits > 1;
   const shape = split ? [splits, rows, size + 4] : query.shape;
-  const program = new AttentionProgram({ ...tile, split }, shape, groups * splits);
+  const program = new AttentionProgram({ ...tile, split }, shape, blocks * heads * batch * splits);
   const uniforms = [
     ...[batch, queries, key.shape[1], heads, blocks, splits, span, keyCount].map(int),
     int(causal ? keyCount - queries + 1 : keyCount),
     int(causal ? 1 : 0),
     float(Math.LOG2E / Math.sqrt(size)),
   ];
-  const found = runOnGpu<tf.Tensor3D>(
-    program,
-    [query, key, value],
-    shape,
-    uniforms,
-    4 * rows * keyCount * size,
-  );
-  if (!split) return found;
-  const merge = new AttentionMergeProgram(rows, tile.fours);
-  const merged = runOnGpu<tf.Tensor3D>(merge, [found], query.shape, [rows, tile.fours, splits].map(int));
-  found.dispose();
-  return merged;
+  return runOnGpu<tf.Tensor3D>(program, [query, key, value], shape, uniforms, 4 * rows * keyCount * size);
+}
+
+function mergeSplits(
+  parts: tf.Tensor,
+  query: tf.Tensor3D,
+  heads: number,
+  splits: number,
+  { fours }: Tile,
+): tf.Tensor3D {
+  const rows = query.shape[0] * query.shape[1] * heads;
+  const merge = new AttentionMergeProgram(rows, fours);
+  return runOnGpu<tf.Tensor3D>(merge, [parts], query.shape, [rows, fours, splits].map(int));
 }
