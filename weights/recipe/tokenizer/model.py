@@ -102,14 +102,14 @@ TOKENIZERS = {
         code_width=16,
         norm="none",
         decoder=(
-            Stage(192, (1, 1, 1), 2, resample_kernel=(1, 1, 1)),
-            Stage(112, (2, 2, 2), 2),
-            Stage(56, (2, 2, 2), 1, kernel=(1, 3, 3)),
+            Stage(160, (1, 1, 1), 2, resample_kernel=(1, 1, 1)),
+            Stage(96, (2, 2, 2), 2),
+            Stage(48, (2, 2, 2), 1, kernel=(1, 3, 3)),
             Stage(24, (1, 2, 2), 1, kernel=(1, 3, 3), resample_kernel=(1, 4, 4)),
         ),
         encoder=(
-            Stage(40, (1, 2, 2), 1, kernel=(1, 3, 3), resample_kernel=(1, 4, 4)),
-            Stage(96, (2, 2, 2), 1),
+            Stage(32, (1, 2, 2), 1, kernel=(1, 3, 3), resample_kernel=(1, 4, 4)),
+            Stage(96, (2, 2, 2), 1, kernel=(1, 3, 3)),
             Stage(160, (2, 2, 2), 1),
         ),
         encoder_input=12,
@@ -290,10 +290,10 @@ def on_sphere(x: Tensor, axis: int) -> Tensor:
 class Codebook(nn.Module):
     """U codes of width D and length sqrt(D), moved by an exponential average of what they stand for; dead ones restart.
 
-    A code whose running count falls below `restart_below` is put onto a random embedding of the batch.
+    A code whose running count falls below `restart_below` of the average is put onto a random embedding of the batch.
     """
 
-    def __init__(self, codes: int, width: int, decay: float = 0.97, restart_below: float = 0.3):
+    def __init__(self, codes: int, width: int, decay: float = 0.97, restart_below: float = 0.075):
         super().__init__()
         self.decay, self.restart_below = decay, restart_below
         self.codes: Tensor
@@ -342,11 +342,12 @@ class Codebook(nn.Module):
             workers.sum_(total)
         self.counts.lerp_(count, 1 - self.decay)
         self.sums.lerp_(total, 1 - self.decay)
-        dead = self.counts < self.restart_below
+        least = self.restart_below * float(self.counts.mean())
+        dead = self.counts < least
         if bool(dead.any()):
             fresh = flat[torch.randint(flat.shape[0], (int(dead.sum()),), device=flat.device)]
-            self.sums[dead] = fresh * self.restart_below * 2
-            self.counts[dead] = self.restart_below * 2
+            self.sums[dead] = fresh * least * 2
+            self.counts[dead] = least * 2
             if workers:
                 workers.start_alike(self)
         self.codes.copy_(on_sphere(self.sums, 1))
