@@ -181,6 +181,7 @@ test('values out of range in the link are explained and replaced', async ({ page
   await ready(page);
   await expect(page.getByText(/spiral/).first()).toBeVisible();
   await page.getByRole('slider', { name: 'Steps', exact: true }).fill('4');
+  await page.getByRole('slider', { name: 'Length', exact: true }).fill('0');
   await generate(page);
 });
 

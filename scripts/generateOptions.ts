@@ -84,7 +84,7 @@ export function parseCommandLine(args: string[]): CommandLine | 'help' {
 /** The model's defaults with the given settings over them. Which lengths a model makes, the engine says. */
 export function optionsFor(config: ModelConfig, settings: Partial<GenerationOptions>): GenerationOptions {
   const facts = modelFacts(config);
-  return { ...defaultGenerationOptions(facts), frames: facts.maxFrames, ...settings };
+  return { ...defaultGenerationOptions(facts), frames: facts.ownFrames, ...settings };
 }
 
 const text = { type: 'string' } as const;

@@ -3,13 +3,20 @@ import { describe, expect, it } from 'vitest';
 import {
   defaultGenerationOptions,
   GENERATION_LIMITS,
+  lengthChoices,
   limitsFor,
   type ModelFacts,
   parseGenerationOptions,
   toSearchParams,
 } from './generation';
 
-const facts: ModelFacts = { maxFrames: 64, framesPerLatent: 4, vocabulary: 1024, sampling: {} };
+const facts: ModelFacts = {
+  maxFrames: 64,
+  ownFrames: 64,
+  framesPerLatent: 4,
+  vocabulary: 1024,
+  sampling: {},
+};
 
 describe('defaultGenerationOptions', () => {
   it('takes the general defaults where the model says nothing', () => {
@@ -42,9 +49,25 @@ describe('defaultGenerationOptions', () => {
   });
 
   it('offers a model of 8 frames its 8 frames', () => {
-    const short = { ...facts, maxFrames: 8 };
+    const short = { ...facts, maxFrames: 8, ownFrames: 8 };
     expect(limitsFor(short).frames).toMatchObject({ min: 8, max: 8, step: 4 });
     expect(defaultGenerationOptions(short).frames).toBe(8);
+  });
+});
+
+describe('lengthChoices', () => {
+  const long = { ...facts, maxFrames: 512 };
+
+  it('has every length of one piece, then whole windows, and the chosen one wherever it lies', () => {
+    const choices = lengthChoices(long, 64);
+    expect(choices.slice(0, 13)).toEqual([16, 20, 24, 28, 32, 36, 40, 44, 48, 52, 56, 60, 64]);
+    expect(choices.slice(13)).toEqual([...Array(14).keys()].map((i) => 96 + 32 * i));
+    expect(lengthChoices(long, 100).slice(13, 16)).toEqual([96, 100, 128]);
+  });
+
+  it('ends with the model’s own length where it cannot continue', () => {
+    expect(lengthChoices({ ...facts, maxFrames: 8, ownFrames: 8 }, 8)).toEqual([8]);
+    expect(lengthChoices(facts, 64).at(-1)).toBe(64);
   });
 });
 

@@ -2,7 +2,7 @@
  * What a visitor asks for: one type, its limits and defaults. Parsing from the URL and from fields
  * goes through `parseGenerationOptions`, so that every bad value ends in the same kind of sentence.
  */
-import { downsampleOf, type ModelConfig } from './model';
+import { lengthsOf, type ModelConfig } from './model';
 import { presetsFor } from './officialSampling';
 
 /** Mask schedules of the official code: progress t in [0, 1] to the fraction that stays masked. */
@@ -100,6 +100,8 @@ const FIELDS = Object.keys(GENERATION_LIMITS) as NumericField[];
 export interface ModelFacts {
   /** Frames of the longest clip. */
   readonly maxFrames: number;
+  /** Frames that the model makes in one piece; longer clips are continued. */
+  readonly ownFrames: number;
   /** Frames of one latent frame. */
   readonly framesPerLatent: number;
   /** Number of codes that can be predicted. */
@@ -114,10 +116,11 @@ export interface ModelFacts {
 
 /** The facts of a loaded model. */
 export function modelFacts(config: ModelConfig, comfortableFrames?: number): ModelFacts {
-  const framesPerLatent = downsampleOf(config.tokenizer)[0];
+  const { framesPerLatent, ownFrames, mostFrames } = lengthsOf(config);
   const presets = presetsFor(config);
   return {
-    maxFrames: config.grid[0] * framesPerLatent,
+    maxFrames: mostFrames,
+    ownFrames,
     framesPerLatent,
     vocabulary: config.transformer.vocabulary,
     sampling: config.sampling,
@@ -138,11 +141,24 @@ export function limitsFor(facts: ModelFacts): Readonly<Record<NumericField, Limi
   };
 }
 
+/**
+ * Lengths worth a place on a slider, in frames, ascending: every one that the model makes in one piece, and beyond it
+ * whole windows (half of the model's own length each). `chosen` has a place, too, whatever it is.
+ */
+export function lengthChoices(facts: ModelFacts, chosen: number): number[] {
+  const { min, max, step } = limitsFor(facts).frames;
+  const window = Math.max(step, Math.ceil(facts.ownFrames / step / 2) * step);
+  const choices = new Set([chosen]);
+  for (let frames = min; frames <= Math.min(facts.ownFrames, max); frames += step) choices.add(frames);
+  for (let frames = facts.ownFrames + window; frames <= max; frames += window) choices.add(frames);
+  return [...choices.add(max)].sort((a, b) => a - b);
+}
+
 /** The defaults: general ones, then the model's own, then what the device does in comfort. */
 export function defaultGenerationOptions(facts: ModelFacts): GenerationOptions {
   const limits = limitsFor(facts);
   const { step } = limits.frames;
-  const comfort = Math.floor((facts.comfortableFrames ?? facts.maxFrames) / step) * step;
+  const comfort = Math.floor((facts.comfortableFrames ?? facts.ownFrames) / step) * step;
   const general = { ...GENERAL_DEFAULTS, frames: clamp(comfort, limits.frames) };
   return readOptions(facts.sampling, limits, general).options;
 }

@@ -99,3 +99,26 @@ export function downsampleOf(tokenizer: TokenizerConfig): Extent3 {
     [1, 1, 1],
   );
 }
+
+/** Frames of the longest clip that is offered: longer ones than the model's own are made window by window. */
+const LONGEST_CLIP = 512;
+
+/** Lengths of a model's clips, in frames. */
+export interface ClipLengths {
+  readonly framesPerLatent: number;
+  /** What the model makes in one piece. */
+  readonly ownFrames: number;
+  /**
+   * What it makes by continuing. As `ownFrames` where it cannot: one latent frame leaves no room for a context, and
+   * group norms take their statistics over the whole clip, so that it would have to be decoded at once.
+   */
+  readonly mostFrames: number;
+}
+
+export function lengthsOf({ grid, tokenizer }: Pick<ModelConfig, 'grid' | 'tokenizer'>): ClipLengths {
+  const framesPerLatent = downsampleOf(tokenizer)[0];
+  const ownFrames = grid[0] * framesPerLatent;
+  const continues = grid[0] > 1 && tokenizer.norm !== 'group';
+  const mostFrames = Math.floor(LONGEST_CLIP / framesPerLatent) * framesPerLatent;
+  return { framesPerLatent, ownFrames, mostFrames: continues ? Math.max(ownFrames, mostFrames) : ownFrames };
+}

@@ -123,6 +123,19 @@ describe('generate', () => {
     expect(clipOf(await collect({ seed: 8 })).pixels).not.toEqual(first.pixels);
   });
 
+  it('continues a clip beyond the model’s own length', async () => {
+    const tensors = tf.memory().numTensors;
+    const events = await collect({ frames: 44 }); // the model holds 32
+    const steps = stepsOf(events);
+    expect(steps.every(({ grid }) => grid.join() === '11,4,4')).toBe(true);
+    expect(steps.map(({ step }) => step)).toEqual(steps.map((_, i) => i + 1));
+    expect(new Set(steps.map(({ steps: total }) => total))).toEqual(new Set([steps.length]));
+    const { frames, pixels } = clipOf(events);
+    expect(frames).toBe(44);
+    expect(new Set(pixels.subarray(-16 * 16 * 4)).size).toBeGreaterThan(20);
+    expect(tf.memory().numTensors).toBe(tensors);
+  });
+
   it('keeps no tensor over repeated generations', async () => {
     const tensors = tf.memory().numTensors;
     await collect();
@@ -153,7 +166,7 @@ describe('generate', () => {
     expect(tf.memory().numTensors).toBe(tensors);
   });
 
-  it.each([0, 15, 36])('refuses a clip of %i frames with the lengths that there are', async (frames) => {
-    await expect(collect({ frames })).rejects.toThrow('clips of 4 to 32 frames, in steps of 4');
+  it.each([0, 15, 516])('refuses a clip of %i frames with the lengths that there are', async (frames) => {
+    await expect(collect({ frames })).rejects.toThrow('clips of 4 to 512 frames, in steps of 4');
   });
 });

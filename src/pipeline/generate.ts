@@ -4,10 +4,10 @@
  */
 import type * as tf from '@tensorflow/tfjs-core';
 import type { GenerationOptions } from '../config/generation';
-import { downsampleOf, type Extent3 } from '../config/model';
+import { downsampleOf, type Extent3, lengthsOf } from '../config/model';
 import { lookUp } from '../model/codebook';
 import { decodeInChunks } from '../model/decodeInChunks';
-import { sampleTokens } from '../sampling/generate';
+import { sampleClip } from '../sampling/windows';
 import type { ClipData, StepSummary } from '../worker/protocol';
 import type { Engine } from './engine';
 import { writePixels } from './frames';
@@ -34,8 +34,10 @@ export async function* generate(
   const began = performance.now();
   const grid = gridFor(engine, options.frames);
   let tokens: Int32Array = new Int32Array(0);
-  const request = { options, grid, predict: predictorOf(engine.transformer), ...(signal ? { signal } : {}) };
-  for await (const summary of sampleTokens(request)) {
+  const predict = predictorOf(engine.transformer);
+  const longest = engine.manifest.model.grid[0];
+  const request = { options, grid, longest, predict, ...(signal ? { signal } : {}) };
+  for await (const summary of sampleClip(request)) {
     tokens = summary.tokens;
     yield { type: 'step', summary };
     await nextTask();
@@ -52,12 +54,12 @@ export async function* generate(
 
 /** T'×H'×W' of a clip of this many frames. */
 export function gridFor({ manifest }: Engine, frames: number): Extent3 {
-  const [longest, rows, columns] = manifest.model.grid;
-  const [framesPerLatent] = downsampleOf(manifest.model.tokenizer);
+  const [, rows, columns] = manifest.model.grid;
+  const { framesPerLatent, mostFrames } = lengthsOf(manifest.model);
   const latentFrames = frames / framesPerLatent;
-  if (!Number.isInteger(latentFrames) || latentFrames < 1 || latentFrames > longest) {
+  if (!Number.isInteger(latentFrames) || frames < framesPerLatent || frames > mostFrames) {
     throw new RangeError(
-      `${manifest.name} makes clips of ${framesPerLatent} to ${longest * framesPerLatent} frames, in steps of ${framesPerLatent}; ${frames} were asked for. Change the length.`,
+      `${manifest.name} makes clips of ${framesPerLatent} to ${mostFrames} frames, in steps of ${framesPerLatent}; ${frames} were asked for. Change the length.`,
     );
   }
   return [latentFrames, rows, columns];

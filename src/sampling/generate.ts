@@ -41,6 +41,8 @@ export interface GenerationRequest {
   readonly predict: Predict;
   readonly signal?: AbortSignal;
   readonly known?: KnownTokens;
+  /** Where the noise is counted from, so that parts of one clip do not repeat it; 0 when left out. */
+  readonly firstStep?: number;
 }
 
 /** Yields after every forward pass; the last record has the finished grid. Throws the signal's reason on abort. */
@@ -119,7 +121,7 @@ function planGeneration({
 }
 
 async function* allSteps(request: GenerationRequest): AsyncGenerator<SamplingStep, void, undefined> {
-  const { options, predict, signal } = request;
+  const { options, predict, signal, firstStep = 0 } = request;
   const { start, bootstrap, draft, draftSteps, reviseSteps } = planGeneration(request);
   const noise = new CounterNoise(options.seed);
   const { reviseTemperature: temperature, topK, topP } = options;
@@ -127,16 +129,17 @@ async function* allSteps(request: GenerationRequest): AsyncGenerator<SamplingSte
     revise: { steps: Math.max(1, reviseSteps), temperature, topK, topP },
     passes: reviseSteps > 0 ? options.revisePasses : 0,
     edit: false,
+    firstDraw: firstStep,
   };
   const firstRevision = planPasses(start, revision, noise)[0];
-  let index = 0;
+  let index = firstStep;
   let state = start;
   const sampler = (): SamplerContext => ({ predict, noise, signal, firstStep: index });
   for (const phase of [bootstrap, draft]) {
     for await (const step of decode(state, phase, sampler())) {
       index = step.index + 1;
       state = { batch: 1, tokens: step.tokens, context: step.nextContext, target: step.nextTarget };
-      const last = index === draftSteps && firstRevision;
+      const last = index === firstStep + draftSteps && firstRevision;
       yield last ? { ...step, nextContext: last.context, nextTarget: last.target } : step;
     }
   }

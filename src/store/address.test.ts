@@ -5,6 +5,7 @@ import { DEFAULT_MANIFEST, readAddress, writeAddress } from './address';
 
 const facts: ModelFacts = {
   maxFrames: 64,
+  ownFrames: 64,
   framesPerLatent: 4,
   vocabulary: 1024,
   sampling: {},

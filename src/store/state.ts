@@ -104,6 +104,7 @@ export interface PageState {
 /** What the sliders go by until the model is there. */
 const PROVISIONAL_FACTS: ModelFacts = {
   maxFrames: 64,
+  ownFrames: 64,
   framesPerLatent: 4,
   vocabulary: 1024,
   sampling: {},

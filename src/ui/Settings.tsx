@@ -2,7 +2,13 @@
  * What the next clip is made with. Every change counts from the next Generate on and is written to the address.
  */
 import { type ReactNode, useId } from 'react';
-import { type GenerationOptions, limitsFor, type NumericField, SCHEDULES } from '../config/generation';
+import {
+  type GenerationOptions,
+  lengthChoices,
+  limitsFor,
+  type NumericField,
+  SCHEDULES,
+} from '../config/generation';
 import { presetOf } from '../config/officialSampling';
 import { useActions, usePageState } from './context';
 
@@ -10,11 +16,7 @@ export function Settings() {
   return (
     <div className="settings">
       <Slider field="steps" />
-      <Slider
-        field="frames"
-        show={(frames, rate) => `${frames} · ${(frames / rate).toFixed(1)} s`}
-        unit="frames"
-      />
+      <Length />
       <Seed />
       <details>
         <summary>Advanced</summary>
@@ -33,21 +35,18 @@ export function Settings() {
 
 interface SliderProps {
   readonly field: Exclude<NumericField, 'seed'>;
-  /** The value as it is shown; `rate` is the clip's frames a second. */
-  readonly show?: (value: number, rate: number) => string;
-  /** Read out after the value. */
-  readonly unit?: string;
+  /** The value as it is shown. */
+  readonly show?: (value: number) => string;
 }
 
-function Slider({ field, show = String, unit }: SliderProps) {
+function Slider({ field, show = String }: SliderProps) {
   const { change } = useActions();
   const facts = usePageState((state) => state.facts);
-  const rate = usePageState((state) => state.model?.frameRate ?? 16);
   const value = usePageState((state) => state.settings[field]);
   const { label, min, max, step } = limitsFor(facts)[field];
   const fill = max > min ? (value - min) / (max - min) : 0;
   return (
-    <Row label={label} value={show(value, rate)}>
+    <Row label={label} value={show(value)}>
       {(id) => (
         <input
           id={id}
@@ -56,9 +55,36 @@ function Slider({ field, show = String, unit }: SliderProps) {
           max={max}
           step={step}
           value={value}
-          {...(unit ? { 'aria-valuetext': `${value} ${unit}` } : {})}
           style={{ '--value': fill } as React.CSSProperties}
           onChange={(event) => change(field, event.currentTarget.value)}
+        />
+      )}
+    </Row>
+  );
+}
+
+/** A place for every length that the model makes in one piece, and one a window beyond it. */
+function Length() {
+  const { change } = useActions();
+  const facts = usePageState((state) => state.facts);
+  const rate = usePageState((state) => state.model?.frameRate ?? 16);
+  const frames = usePageState((state) => state.settings.frames);
+  const choices = lengthChoices(facts, frames);
+  const continued = frames > facts.ownFrames ? `, continued after ${facts.ownFrames}` : '';
+  const place = choices.indexOf(frames);
+  return (
+    <Row label={limitsFor(facts).frames.label} value={`${frames} · ${(frames / rate).toFixed(1)} s`}>
+      {(id) => (
+        <input
+          id={id}
+          type="range"
+          min={0}
+          max={choices.length - 1}
+          step={1}
+          value={place}
+          aria-valuetext={`${frames} frames${continued}`}
+          style={{ '--value': choices.length > 1 ? place / (choices.length - 1) : 0 } as React.CSSProperties}
+          onChange={({ currentTarget }) => change('frames', String(choices[currentTarget.valueAsNumber]))}
         />
       )}
     </Row>
