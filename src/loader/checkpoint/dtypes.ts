@@ -1,7 +1,8 @@
 /** PyTorch's and safetensors' element types: sizes, names, and how their bytes become numbers. Little endian. */
 import { CheckpointError } from './source';
 
-export const ITEM_BYTES = {
+/** Bytes of an element, of what can be read. */
+const READABLE = {
   float64: 8,
   float32: 4,
   float16: 2,
@@ -12,6 +13,20 @@ export const ITEM_BYTES = {
   int8: 1,
   uint8: 1,
   bool: 1,
+} as const;
+
+/** No weights come in the others. Files may hold them beside what is wanted, so that their sizes must be known. */
+export const ITEM_BYTES = {
+  ...READABLE,
+  complex64: 8,
+  complex128: 16,
+  uint16: 2,
+  uint32: 4,
+  uint64: 8,
+  float8: 1,
+  quantized8: 1,
+  quantized32: 4,
+  untyped: 1,
 } as const;
 export type Dtype = keyof typeof ITEM_BYTES;
 
@@ -36,14 +51,21 @@ const STORAGES: Readonly<Record<string, Dtype>> = {
   CharStorage: 'int8',
   ByteStorage: 'uint8',
   BoolStorage: 'bool',
+  ComplexFloatStorage: 'complex64',
+  ComplexDoubleStorage: 'complex128',
+  QInt8Storage: 'quantized8',
+  QUInt8Storage: 'quantized8',
+  QUInt4x2Storage: 'quantized8',
+  QUInt2x4Storage: 'quantized8',
+  QInt32Storage: 'quantized32',
+  UntypedStorage: 'untyped',
 };
 
-/** `torch.FloatStorage` → float32. */
+/** `torch.FloatStorage` → float32. @throws CheckpointError where not even its size is known */
 export function storageDtype(className: string): Dtype {
-  const dtype = STORAGES[className];
-  if (!dtype)
-    throw new CheckpointError(`it has tensors of the kind torch.${className}, which is not supported`);
-  return dtype;
+  const dtype = Object.hasOwn(STORAGES, className) ? STORAGES[className] : undefined;
+  if (dtype) return dtype;
+  throw new CheckpointError(`it has a storage of the kind torch.${className}, which is not known`);
 }
 
 const SAFETENSORS: Readonly<Record<string, Dtype>> = {
@@ -57,12 +79,20 @@ const SAFETENSORS: Readonly<Record<string, Dtype>> = {
   I8: 'int8',
   U8: 'uint8',
   BOOL: 'bool',
+  C64: 'complex64',
+  U16: 'uint16',
+  U32: 'uint32',
+  U64: 'uint64',
+  F8_E4M3: 'float8',
+  F8_E5M2: 'float8',
+  F8_E8M0: 'float8',
 };
 
+/** @throws CheckpointError where not even its size is known */
 export function safetensorsDtype(name: string): Dtype {
-  const dtype = SAFETENSORS[name];
-  if (!dtype) throw new CheckpointError(`it has tensors of the type ${name}, which is not supported`);
-  return dtype;
+  const dtype = Object.hasOwn(SAFETENSORS, name) ? SAFETENSORS[name] : undefined;
+  if (dtype) return dtype;
+  throw new CheckpointError(`it has a tensor of the type ${name}, which is not known`);
 }
 
 /** `bytes` hold whole elements and are the caller's own buffer: where nothing is widened, the elements share it. */
@@ -91,7 +121,7 @@ export function decodeElements(dtype: Dtype, bytes: Uint8Array<ArrayBuffer>): El
       return new Uint8Array(buffer);
     default:
       throw new CheckpointError(
-        `it has tensors of the type ${dtype satisfies never}, which is not supported`,
+        `a tensor that is wanted has the type ${dtype}; ${Object.keys(READABLE).join(', ')} can be read`,
       );
   }
 }

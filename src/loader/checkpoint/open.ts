@@ -5,7 +5,7 @@ import { type Settings, settingsOf } from './settings';
 import { type ByteSource, CheckpointError, inFile } from './source';
 import { StateDict } from './stateDict';
 import { StoredTensor } from './tensor';
-import { isTorchFile, openTorchFile } from './torchFile';
+import { HEAD_BYTES, isTorchFile, openTorchFile } from './torchFile';
 
 export interface CheckpointFile {
   /** For messages. */
@@ -30,7 +30,7 @@ export interface OpenedCheckpoint {
 /** @throws CheckpointError that names the file */
 export function openCheckpoint({ name, source }: CheckpointFile): Promise<OpenedCheckpoint> {
   return inFile(name, async () => {
-    const head = await source.read(0, Math.min(source.size, 16));
+    const head = await source.read(0, Math.min(source.size, HEAD_BYTES));
     if (!isTorchFile(head) && head[8] === '{'.charCodeAt(0)) {
       const tensors = await openSafetensors(source);
       return { file: name, state: StateDict.of(tensors), settings: {}, others: [] };

@@ -156,6 +156,16 @@ class CopyBudget {
   }
 }
 
+/** How protocols 0 and 1 make an instance: its class, the built-in class that it extends, and that one's value. */
+function reconstructed(type: unknown, _base: unknown, value: unknown): unknown {
+  if (typeof type !== 'function') throw new Error('an instance is made of something that is no class');
+  const object: unknown = (type as PythonClass)();
+  if (!(object instanceof PythonObject)) return object;
+  if (Array.isArray(value)) for (const item of value) object.push(item);
+  if (value instanceof Map) for (const [key, item] of value) object.set(key, item);
+  return object;
+}
+
 /** Constructors of the standard library whose values have a counterpart here. */
 function builtIn(budget: CopyBudget, name: string): ((...args: unknown[]) => unknown) | undefined {
   const list = (items: unknown): unknown[] => {
@@ -188,6 +198,9 @@ function builtIn(budget: CopyBudget, name: string): ((...args: unknown[]) => unk
     case 'builtins.list':
     case 'torch.Size':
       return list;
+    case 'copyreg._reconstructor':
+    case 'copy_reg._reconstructor':
+      return reconstructed;
     case '_codecs.encode':
       return (text) => {
         if (typeof text !== 'string') throw new Error('_codecs.encode is given something else than text');

@@ -82,7 +82,7 @@ export class StoredTensor {
 
   /** The elements as float32. Throws CheckpointError for whole numbers: weights are none. */
   async readFloat32(): Promise<Float32Array<ArrayBuffer>> {
-    if (!/float/.test(this.dtype)) {
+    if (!/^b?float\d\d$/.test(this.dtype)) {
       throw new CheckpointError(`a tensor of weights has the type ${this.dtype}, not a floating point type`);
     }
     const elements = await this.read();
