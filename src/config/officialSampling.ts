@@ -63,6 +63,15 @@ export interface Preset {
   readonly label: string;
 }
 
+/** The recipes for models whose longest clip has so many frames. */
+export function recipesFor(frames: number): Preset[] {
+  const length: Length = frames > 16 ? 128 : 16;
+  return DATASETS.map((dataset) => ({
+    recipe: `${dataset}-${length}`,
+    label: `${DATASET_NAMES[dataset]}, ${length} frames`,
+  }));
+}
+
 /** The official transformer; the two lengths differ in their positions alone (configurations of the paper's code). */
 const OFFICIAL = { width: 1024, heads: 16, latentTokens: 256, vocabulary: 16_384, blocks: 24 } as const;
 const ROWS = 16;
@@ -79,11 +88,7 @@ export function presetsFor({ transformer, grid }: Pick<ModelConfig, 'transformer
     grid[1] === ROWS &&
     grid[2] === ROWS;
   const length = LENGTHS.find((frames) => frames / 4 === grid[0]);
-  if (!official || !length) return [];
-  return DATASETS.map((dataset) => ({
-    recipe: `${dataset}-${length}`,
-    label: `${DATASET_NAMES[dataset]}, ${length} frames`,
-  }));
+  return official && length ? recipesFor(length) : [];
 }
 
 /** The preset that these options are, or undefined. */

@@ -3,7 +3,8 @@
  * Pure functions.
  */
 import { BLOCK_MODES, type BlockMode, type Extent3 } from '../config/model';
-import type { ConversionAnswers, ConversionNeed } from '../worker/protocol';
+import { SAMPLING_RECIPES } from '../config/officialSampling';
+import type { ConversionAnswers, ConversionNeed, ConversionWish, Quantization } from '../worker/protocol';
 
 /** One field of the form. */
 export interface Question {
@@ -77,4 +78,31 @@ function extent(parts: string[]): Extent3 | null {
 function whole(text: string | undefined): number | null {
   const value = Number(text);
   return text !== undefined && Number.isInteger(value) && value > 0 ? value : null;
+}
+
+/** How a model is to be kept, as typed and chosen. */
+export interface KeepFields {
+  readonly name: string;
+  /** Empty: not stated. */
+  readonly license: string;
+  /** A recipe of `SAMPLING_RECIPES`, or `general`. */
+  readonly sampling: string;
+  readonly frameRate: string;
+}
+
+/** The wish that these fields come to. A rate that is none is left to the default. */
+export function wishOf(
+  { name, license, sampling, frameRate }: KeepFields,
+  quantization: Quantization,
+  answers: ConversionAnswers,
+): ConversionWish {
+  const rate = Number(frameRate);
+  const recipe = SAMPLING_RECIPES.find((known) => known === sampling) ?? 'general';
+  const line = (text: string): string => text.trim().replace(/\s+/g, ' ');
+  return {
+    quantization,
+    answers: { ...answers, sampling: recipe, ...(rate > 0 && rate <= 240 ? { frameRate: rate } : {}) },
+    ...(line(name) ? { name: line(name) } : {}),
+    ...(line(license) ? { license: line(license) } : {}),
+  };
 }

@@ -1,7 +1,7 @@
 // The library as the page shows it, without a browser.
 import { describe, expect, it, vi } from 'vitest';
 import type { Engine } from './context';
-import { readAnswers } from './conversionAnswers';
+import { type KeepFields, readAnswers, wishOf } from './conversionAnswers';
 import { createPage } from './page';
 import { createFakeEngine } from './testing/fakeEngine';
 import { createFakeLibrary, FAKE_HASH } from './testing/fakeLibrary';
@@ -24,12 +24,13 @@ function open(engine: Partial<Engine> = {}) {
 }
 
 const FILE = new File(['x'], 'a.ckpt');
+const FIELDS: KeepFields = { name: '', license: '', sampling: 'general', frameRate: '16' };
 
 async function converted(opened = open()) {
   await opened.actions.begin();
   await opened.actions.openCheckpoint([FILE]);
   await opened.actions.answer({ downsample: '4, 8, 8' });
-  await opened.actions.convert({ name: 'mine', frameRate: '16' });
+  await opened.actions.convert({ ...FIELDS, name: 'mine' });
   return opened;
 }
 
@@ -57,7 +58,7 @@ describe('a checkpoint', () => {
     const { actions, work, state } = open();
     await actions.openCheckpoint([FILE]);
     await actions.answer({ downsample: '4, 8, 8' });
-    const run = actions.convert({ name: '', frameRate: '' });
+    const run = actions.convert(FIELDS);
     actions.stopConversion();
     await run;
     expect(work()).toEqual({ kind: 'none' });
@@ -97,6 +98,22 @@ describe('readAnswers', () => {
     expect(readAnswers({ grid: '4×16×16', heads: ' 16 ', modes: 'latent_enc, latent_dec' })).toEqual({
       kind: 'read',
       answers: { grid: [4, 16, 16], heads: 16, modes: ['latent_enc', 'latent_dec'] },
+    });
+  });
+});
+
+describe('wishOf', () => {
+  it('takes what was typed, in one line, and leaves out what was not', () => {
+    const typed = { name: ' sky ', license: ' CC BY 4.0,\n by me ', sampling: 'sky-128', frameRate: '25' };
+    expect(wishOf(typed, 'int4', { heads: 2 })).toEqual({
+      quantization: 'int4',
+      name: 'sky',
+      license: 'CC BY 4.0, by me',
+      answers: { heads: 2, sampling: 'sky-128', frameRate: 25 },
+    });
+    expect(wishOf({ ...FIELDS, frameRate: 'fast' }, 'int8', {})).toEqual({
+      quantization: 'int8',
+      answers: { sampling: 'general' },
     });
   });
 });

@@ -7,7 +7,7 @@ import type { ModelList } from '../worker/client';
 import type { ConversionAnswers, ConversionWish, Inspection, Quantization } from '../worker/protocol';
 import { DEFAULT_MANIFEST } from './address';
 import type { PageContext } from './context';
-import { type Question, readAnswers } from './conversionAnswers';
+import { type KeepFields, type Question, readAnswers, wishOf } from './conversionAnswers';
 import type { PageState } from './state';
 import { size } from './words';
 
@@ -67,7 +67,7 @@ export interface ModelsActions {
   openCheckpoint(files: readonly File[]): Promise<void>;
   answer(given: Readonly<Partial<Record<Question['what'], string>>>): Promise<void>;
   chooseQuantization(quantization: Quantization): void;
-  convert(given: { readonly name: string; readonly frameRate: string }): Promise<void>;
+  convert(given: KeepFields): Promise<void>;
   stopConversion(): void;
   forgetCheckpoint(): void;
   /** @param source what `?model=` takes; null for the page's own */
@@ -190,15 +190,10 @@ export function createModels(
       const { work } = state();
       if (work.kind === 'choosing') set({ work: { ...work, quantization } });
     },
-    convert: async ({ name, frameRate }) => {
+    convert: async (given) => {
       const { work } = state();
       if (work.kind !== 'choosing' || work.found.missing.length > 0) return;
-      const rate = Number(frameRate);
-      await convert(work.found, {
-        quantization: work.quantization,
-        answers: { ...answers, ...(rate > 0 && rate <= 240 ? { frameRate: rate } : {}) },
-        ...(name.trim() ? { name: name.trim() } : {}),
-      });
+      await convert(work.found, wishOf(given, work.quantization, answers));
     },
     stopConversion: () => conversion?.abort(),
     forgetCheckpoint: () => {

@@ -3,7 +3,8 @@
  * conversion under way.
  */
 import { useId, useRef } from 'react';
-import { missingFiles, type Question, questionsOf } from '../store/conversionAnswers';
+import { recipesFor } from '../config/officialSampling';
+import { type KeepFields, missingFiles, type Question, questionsOf } from '../store/conversionAnswers';
 import { type CheckpointWork, freeBytes } from '../store/models';
 import { count, partOf, size, timeLeft } from '../store/words';
 import type { Quantization } from '../worker/protocol';
@@ -153,8 +154,6 @@ const QUANTIZATIONS: readonly (readonly [Quantization, string])[] = [
 function Choice({ work: { found, quantization } }: { work: Extract<CheckpointWork, { kind: 'choosing' }> }) {
   const { chooseQuantization, convert, forgetCheckpoint, showPlannedReport } = useActions();
   const free = usePageState((state) => freeBytes(state.models));
-  const name = useId();
-  const rate = useId();
   const { facts, sizes, missing } = found;
   const [frames, height, width] = facts.clip;
   const needed = sizes[quantization];
@@ -163,9 +162,12 @@ function Choice({ work: { found, quantization } }: { work: Extract<CheckpointWor
       onSubmit={(event) => {
         event.preventDefault();
         const data = new FormData(event.currentTarget);
+        const typed = (field: keyof KeepFields): string => String(data.get(field) ?? '');
         void convert({
-          name: String(data.get('name') ?? ''),
-          frameRate: String(data.get('frameRate') ?? ''),
+          name: typed('name'),
+          license: typed('license'),
+          sampling: typed('sampling'),
+          frameRate: typed('frameRate'),
         });
       }}
     >
@@ -186,28 +188,7 @@ function Choice({ work: { found, quantization } }: { work: Extract<CheckpointWor
           </label>
         ))}
       </fieldset>
-      <p className="field">
-        <label htmlFor={name}>Name</label>
-        <input
-          id={name}
-          type="text"
-          name="name"
-          defaultValue={facts.name}
-          autoComplete="off"
-          spellCheck={false}
-        />
-      </p>
-      <p className="field">
-        <label htmlFor={rate}>Frames a second</label>
-        <input
-          id={rate}
-          type="text"
-          inputMode="decimal"
-          name="frameRate"
-          defaultValue="16"
-          autoComplete="off"
-        />
-      </p>
+      <KeepAs found={found} />
       {missing.length > 0 ? (
         <p role="alert" className="bad">
           It cannot be converted: {missing.length} tensors are missing, {missing.slice(0, 3).join(', ')} among
@@ -230,6 +211,61 @@ function Choice({ work: { found, quantization } }: { work: Extract<CheckpointWor
         </button>
       </span>
     </form>
+  );
+}
+
+/** What the model is called and comes with. */
+function KeepAs({
+  found: { facts, sampling },
+}: Pick<Extract<CheckpointWork, { kind: 'choosing' }>, 'found'>) {
+  const id = useId();
+  const text = { type: 'text', autoComplete: 'off' } as const;
+  return (
+    <>
+      <p className="field">
+        <label htmlFor={`${id}-name`}>Name</label>
+        <input {...text} id={`${id}-name`} name="name" defaultValue={facts.name} spellCheck={false} />
+      </p>
+      <p className="field">
+        <label htmlFor={`${id}-license`}>Licence</label>
+        <input
+          {...text}
+          id={`${id}-license`}
+          name="license"
+          maxLength={300}
+          placeholder="Not stated"
+          aria-describedby={`${id}-license-hint`}
+        />
+        <small id={`${id}-license-hint`}>
+          Checkpoints do not say it. A note, such as “CC BY 4.0”, is kept with the model.
+        </small>
+      </p>
+      <p className="field">
+        <label htmlFor={`${id}-sampling`}>Sampling</label>
+        <select
+          id={`${id}-sampling`}
+          name="sampling"
+          defaultValue={sampling}
+          aria-describedby={`${id}-sampling-hint`}
+        >
+          <option value="general">General defaults</option>
+          {recipesFor(facts.clip[0]).map(({ recipe, label }) => (
+            <option key={recipe} value={recipe}>
+              As published for {label}
+            </option>
+          ))}
+        </select>
+        <small id={`${id}-sampling-hint`}>
+          {sampling === 'general'
+            ? 'Weights do not tell what they were trained on: choose it where it is one of these.'
+            : 'Found in the checkpoint’s settings.'}
+        </small>
+      </p>
+      <p className="field">
+        <label htmlFor={`${id}-rate`}>Frames a second</label>
+        <input {...text} id={`${id}-rate`} name="frameRate" inputMode="decimal" defaultValue="16" />
+      </p>
+    </>
   );
 }
 

@@ -27,6 +27,7 @@ export async function inspect(files: readonly File[], wish: ConversionWish): Pro
     kind: 'ready',
     facts: figuresOf(inspection.plan),
     sizes: sizesOf(inspection.plan),
+    sampling: inspection.plan.sampling,
     missing: inspection.plan.missing,
     report: reportText(inspection.plan),
   };
@@ -76,9 +77,14 @@ async function drive(
 
 function plan(
   files: readonly File[],
-  { quantization, name, answers }: ConversionWish,
+  { quantization, name, license, answers }: ConversionWish,
 ): Promise<CoreInspection> {
-  const options: ConversionOptions = { quantization, answers, ...(name ? { name } : {}) };
+  const options: ConversionOptions = {
+    quantization,
+    answers,
+    ...(name ? { name } : {}),
+    ...(license ? { license } : {}),
+  };
   return planConversion(files.map(checkpointFile), options);
 }
 

@@ -47,8 +47,13 @@ export interface ConversionWish {
   readonly quantization: Quantization;
   /** What the model is called; by its file when left out. */
   readonly name?: string;
+  /** An SPDX identifier or a sentence; that it is not stated when left out. */
+  readonly license?: string;
   readonly answers: ConversionAnswers;
 }
+
+/** A published recipe, or `general` for none of them. */
+export type SamplingChoice = SamplingRecipe | 'general';
 
 /** What a person says where the files do not. */
 export interface ConversionAnswers {
@@ -61,7 +66,7 @@ export interface ConversionAnswers {
   readonly modes?: readonly BlockMode[];
   /** Of a finished clip, per second. */
   readonly frameRate?: number;
-  readonly sampling?: SamplingRecipe;
+  readonly sampling?: SamplingChoice;
 }
 
 /** Something that the files do not say. */
@@ -82,6 +87,8 @@ export type Inspection =
       readonly facts: ModelFigures;
       /** Bytes by quantization. */
       readonly sizes: Readonly<Record<Quantization, number>>;
+      /** The published recipe that the files ask for; `general` where they name no official data set. */
+      readonly sampling: SamplingChoice;
       /** Tensors that the model needs and the files lack; with any of them it cannot be converted. */
       readonly missing: readonly string[];
       /** Every tensor used, skipped or missing, as text. */

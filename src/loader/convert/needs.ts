@@ -19,7 +19,8 @@ export interface Answers {
   readonly modes?: readonly BlockMode[];
   /** Frames per second of a finished clip; 16 when left out. */
   readonly frameRate?: number;
-  readonly sampling?: SamplingRecipe;
+  /** A recipe in place of what the files ask for; `general`: none. */
+  readonly sampling?: SamplingRecipe | 'general';
 }
 
 export interface Need {

@@ -3,7 +3,7 @@
  * stored as what, what is left out, and what is missing. Reads names, shapes and settings, no weights.
  */
 import { downsampleOf, type ModelConfig } from '../../config/model';
-import { recipeFor, samplingOf } from '../../config/officialSampling';
+import { recipeFor, type SamplingRecipe, samplingOf } from '../../config/officialSampling';
 import { addTokenizer, addTransformer, type Recipe, Recipes } from '../checkpoint/names';
 import { partsOf, tokenizerConfig, transformerConfig } from '../checkpoint/officialModel';
 import { type CheckpointFile, checkNames, type OpenedCheckpoint, openCheckpoint } from '../checkpoint/open';
@@ -42,6 +42,8 @@ export interface ConversionPlan {
   readonly name: string;
   readonly license: string;
   readonly model: ModelConfig;
+  /** Where `model.sampling` comes from; `general` for the defaults of every model. */
+  readonly sampling: SamplingRecipe | 'general';
   readonly tensors: readonly PlannedTensor[];
   readonly skipped: readonly Skipped[];
   /** Names in the state_dict that the model needs and that are not there: it cannot be converted. */
@@ -141,25 +143,30 @@ async function makePlan(
   });
   const grid = settings.grid ?? [1, 1, 1];
   const frames = grid[0] * downsampleOf(tokenizerPart)[0];
-  const recipe = options.answers?.sampling ?? recipeFor(settings.dataPath, frames);
+  const recipe = options.answers?.sampling ?? recipeFor(settings.dataPath, frames) ?? 'general';
   const model = checkedModel(transformer.opened.file, {
     transformer: transformerPart,
     tokenizer: tokenizerPart,
     grid,
     frameRate: options.answers?.frameRate ?? DEFAULT_FRAME_RATE,
-    sampling: recipe ? samplingOf(recipe) : {},
+    sampling: recipe === 'general' ? {} : samplingOf(recipe),
   });
   const asked = roles.opened.map(({ state }) => [...state.asked.missing]);
   return {
     name,
     license: options.license ?? DEFAULT_LICENSE,
     model,
+    sampling: recipe,
     tensors: planned,
     skipped: skippedOf(roles.opened, usedSources(planned)),
     missing: asked.flat(),
     facts: [
       ...facts,
-      { what: 'sampling', value: recipe ?? 'general defaults', from: samplingFrom(options, recipe) },
+      {
+        what: 'sampling',
+        value: recipe === 'general' ? 'general defaults' : recipe,
+        from: samplingFrom(options, recipe),
+      },
     ],
     parameters: planned.reduce((sum, tensor) => sum + sizeOf(tensor.recipe.shape), 0),
     bytes: planned.reduce((sum, { bytes }) => sum + bytes, 0),
@@ -180,9 +187,11 @@ function usedSources(planned: readonly PlannedTensor[]): Map<string, Set<string>
 /** Checkpoints do not say it; the official data sets are read at their videos' own rates. */
 const DEFAULT_FRAME_RATE = 16;
 
-function samplingFrom(options: ConversionOptions, recipe: string | undefined): string {
+function samplingFrom(options: ConversionOptions, recipe: ConversionPlan['sampling']): string {
   if (options.answers?.sampling) return 'asked for';
-  return recipe ? 'data.data_path and the length' : 'nothing names one of the official data sets';
+  return recipe !== 'general'
+    ? 'data.data_path and the length'
+    : 'nothing names one of the official data sets';
 }
 
 /** The limits that the loader will hold it to. */

@@ -15,6 +15,7 @@ export function createFakeLibrary(): Library {
             kind: 'ready',
             facts: { name: 'fake', ...FACTS },
             sizes: SIZES,
+            sampling: 'general',
             missing: [],
             report: 'planned',
           }
