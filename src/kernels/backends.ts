@@ -3,6 +3,7 @@
  * (the worker does) and loads a backend's package only when that backend is asked for.
  */
 import * as tf from '@tensorflow/tfjs-core';
+import { hoistFloat16 } from './float16';
 import { describeGpu } from './gpu';
 
 export interface WasmOptions {
@@ -19,6 +20,10 @@ export type WasmBinary =
 export interface WebGpuOptions {
   /** Accept a software (fallback) adapter, which is slower than wasm; for tests. */
   readonly allowSoftware?: boolean;
+  /** false: kernels multiply in float32 even where the adapter has float16. */
+  readonly float16?: boolean;
+  /** Choose kernels as for a graphics card whatever the adapter is; for tests. */
+  readonly asCard?: boolean;
   /** Called once, when the device is lost or reports an error that nobody caught; the backend is then unusable. */
   readonly onFailure?: (failure: WebGpuFailure) => void;
 }
@@ -34,6 +39,8 @@ export interface PreparedBackend {
   readonly threads: number;
   /** Name of the adapter (webgpu). */
   readonly adapter?: string;
+  /** Kernels multiply in float16 where that pays (webgpu). */
+  readonly float16?: boolean;
   /** Most bytes of one buffer that a kernel sees (webgpu). */
   readonly bufferBytes?: number;
 }
@@ -96,7 +103,10 @@ export async function prepareWebGpu(options: WebGpuOptions = {}): Promise<Prepar
     requiredFeatures: FEATURES.filter((feature) => adapter.features.has(feature)),
     requiredLimits: Object.fromEntries(LIMITS.map((limit) => [limit, adapter.limits[limit]])),
   });
-  describeGpu(device, { software });
+  hoistFloat16(device);
+  const byCpu = software && options.asCard !== true;
+  const float16 = device.features.has('shader-f16') && options.float16 !== false && !byCpu;
+  describeGpu(device, { software: byCpu, float16 });
   const { WebGPUBackend } = await import('@tensorflow/tfjs-backend-webgpu');
   if (tf.findBackendFactory('webgpu')) tf.removeBackend('webgpu');
   tf.registerBackend('webgpu', () => new WebGPUBackend(device, adapter.info));
@@ -104,7 +114,7 @@ export async function prepareWebGpu(options: WebGpuOptions = {}): Promise<Prepar
   if (!(await tf.setBackend('webgpu')))
     throw new BackendUnavailable('The WebGPU backend could not be started.');
   const bufferBytes = Math.min(device.limits.maxBufferSize, device.limits.maxStorageBufferBindingSize);
-  return { backend: 'webgpu', threads: 1, adapter: name, bufferBytes };
+  return { backend: 'webgpu', threads: 1, adapter: name, float16, bufferBytes };
 }
 
 /** Reports the first failure. A device that we destroyed ourselves is not one. */

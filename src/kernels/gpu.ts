@@ -5,11 +5,14 @@
 
 import type { WebGPUBackend, WebGPUProgram } from '@tensorflow/tfjs-backend-webgpu';
 import * as tf from '@tensorflow/tfjs-core';
+import type { Factors } from './float16';
 
 /** What kernels need to know of a device to choose among their variants. */
 export interface GpuTraits {
   /** A CPU does the work (SwiftShader, lavapipe, WARP). */
   readonly software: boolean;
+  /** Programs may multiply in float16 (float16.ts). Not on a CPU, which would convert every value to and fro. */
+  readonly float16: boolean;
 }
 
 const traits = new WeakMap<GPUDevice, GpuTraits>();
@@ -19,9 +22,14 @@ export function describeGpu(device: GPUDevice, description: GpuTraits): void {
   traits.set(device, description);
 }
 
+/** What programs multiply in that have the choice. */
+export function factorsOf({ float16 }: Pick<GpuTraits, 'float16'>): Factors {
+  return float16 ? 'f16' : 'f32';
+}
+
 /** Of the current WebGPU backend's device. A device that nobody described counts as a graphics card. */
 export function gpuTraits(): GpuTraits {
-  return traits.get((tf.backend() as WebGPUBackend).device) ?? { software: false };
+  return traits.get((tf.backend() as WebGPUBackend).device) ?? { software: false, float16: false };
 }
 
 /** Names, types and values of the extra uniforms of one run, in the order of the program's `uniforms` declaration. */

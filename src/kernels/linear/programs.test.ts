@@ -1,7 +1,9 @@
 /** Every WGSL program, by itself, over every kind of storage: against the reference on a software GPU, and its text. */
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
-import { expectParity, onBackend, values } from '../testing/parity';
+import type { MatrixStorage } from '../matrix/wgsl';
+import type { TestBackend } from '../testing/backends';
+import { expectParity, FLOAT16_TOLERANCE, onBackend, onFloat16, values } from '../testing/parity';
 import { randomMatrix } from '../testing/randomMatrix';
 import { indented } from '../testing/wgsl';
 import { linearReference } from './reference';
@@ -41,14 +43,14 @@ const CASES: { tiling: Tiling; shapes: [rows: number, inputs: number, outputs: n
     ],
   },
   {
-    tiling: { program: 'workgroupTiles', rows: 2 },
+    tiling: { program: 'workgroupTiles', rows: 2, factors: 'f32' },
     shapes: [
       [17, 40, 68],
       [3, 21, 7],
     ],
   },
   {
-    tiling: { program: 'workgroupTiles', rows: 8 },
+    tiling: { program: 'workgroupTiles', rows: 8, factors: 'f32' },
     shapes: [
       [65, 40, 68],
       [65, 21, 67],
@@ -56,28 +58,58 @@ const CASES: { tiling: Tiling; shapes: [rows: number, inputs: number, outputs: n
   },
 ];
 
+async function expectAgreement(
+  backend: TestBackend,
+  tiling: Tiling,
+  [rows, inputs, outputs, storage]: readonly [number, number, number, MatrixStorage],
+  tolerance: number,
+): Promise<void> {
+  const matrix = randomMatrix(storage, [inputs, outputs], 8);
+  const operands = [values([rows, inputs], 1, 3), values([outputs], 3), values([rows, outputs], 4)];
+  const run =
+    (op: typeof linearOnWebGpu) =>
+    (...[x, bias, residual]: tf.Tensor[]): tf.Tensor =>
+      tf.tidy(() =>
+        op(
+          x as tf.Tensor,
+          { weight: matrix(), bias: bias as tf.Tensor1D },
+          { activation: 'gelu', residual: residual as tf.Tensor },
+          tiling,
+        ),
+      );
+  await expectParity(backend, operands, run(linearOnWebGpu), run(linearReference), tolerance);
+}
+
 onBackend('webgpu', 'programs of linear', (backend) => {
   describe.each(CASES)('$tiling.program, $tiling.rows rows a thread', ({ tiling, shapes }) => {
     it.each(shapes.flatMap((shape) => STORAGES.map((storage) => [...shape, storage] as const)))(
       '[%i, %i] to %i channels from %s agrees with the reference',
-      async (rows, inputs, outputs, storage) => {
-        const matrix = randomMatrix(storage, [inputs, outputs], 8);
-        const operands = [values([rows, inputs], 1, 3), values([outputs], 3), values([rows, outputs], 4)];
-        const run =
-          (op: typeof linearOnWebGpu) =>
-          (...[x, bias, residual]: tf.Tensor[]): tf.Tensor =>
-            tf.tidy(() =>
-              op(
-                x as tf.Tensor,
-                { weight: matrix(), bias: bias as tf.Tensor1D },
-                { activation: 'gelu', residual: residual as tf.Tensor },
-                tiling,
-              ),
-            );
-        await expectParity(backend, operands, run(linearOnWebGpu), run(linearReference), 2e-6);
+      async (...sizes) => {
+        await expectAgreement(backend, tiling, sizes, 2e-6);
       },
     );
   });
+});
+
+onFloat16('programs of linear', (backend) => {
+  // The last with so many inputs that float16 sums would show, were they not short.
+  const shapes = [
+    [17, 40, 68],
+    [3, 21, 7],
+    [65, 300, 12],
+  ] as const;
+  it.each(shapes.flatMap((shape) => STORAGES.map((storage) => [...shape, storage] as const)))(
+    '[%i, %i] to %i channels from %s agrees with the reference',
+    async (...sizes) => {
+      const rows = sizes[0] > 64 ? 8 : 2;
+      await expectAgreement(
+        backend,
+        { program: 'workgroupTiles', rows, factors: 'f16' },
+        sizes,
+        FLOAT16_TOLERANCE,
+      );
+    },
+  );
 });
 
 const PLAIN: LinearVariant = {
@@ -101,8 +133,13 @@ const RECORDS: [name: string, Tiling, LinearVariant][] = [
   ],
   [
     'workgroupTiles.int8',
-    { program: 'workgroupTiles', rows: 2 },
+    { program: 'workgroupTiles', rows: 2, factors: 'f32' },
     { ...PLAIN, storage: 'int8', residual: true },
+  ],
+  [
+    'workgroupTiles.float16',
+    { program: 'workgroupTiles', rows: 2, factors: 'f16' },
+    { ...PLAIN, storage: 'int8' },
   ],
 ];
 
@@ -119,7 +156,8 @@ it('gives every variant a key of its own, as tfjs caches pipelines by it', () =>
       flags.map((b): LinearVariant => ({ ...PLAIN, storage, bias: a, gelu: b, residual: a !== b })),
     ),
   );
-  const programs = CASES.flatMap(({ tiling }) =>
+  const half: Tiling = { program: 'workgroupTiles', rows: 8, factors: 'f16' };
+  const programs = [...CASES.map(({ tiling }) => tiling), half].flatMap((tiling) =>
     variants.map((variant) => makeProgram(tiling, variant, [1, 1])),
   );
   const codes = new Set(programs.map((program) => program.getUserCode() + program.workgroupSize));
@@ -132,12 +170,18 @@ describe('chooseTiling', () => {
   it.each([
     [1, 1024, { program: 'splitInputs', rows: 1 }],
     [4, 1024, { program: 'splitInputs', rows: 4 }],
-    [5, 1024, { program: 'workgroupTiles', rows: 2 }],
-    [256, 256, { program: 'workgroupTiles', rows: 2 }],
-    [1024, 512, { program: 'workgroupTiles', rows: 8 }],
-    [8192, 1024, { program: 'workgroupTiles', rows: 8 }],
+    [5, 1024, { program: 'workgroupTiles', rows: 2, factors: 'f32' }],
+    [256, 256, { program: 'workgroupTiles', rows: 2, factors: 'f32' }],
+    [1024, 512, { program: 'workgroupTiles', rows: 8, factors: 'f32' }],
+    [8192, 1024, { program: 'workgroupTiles', rows: 8, factors: 'f32' }],
   ])('on a graphics card makes %i rows of %i outputs by %j', (rows, outputs, tiling) => {
-    expect(chooseTiling(rows, outputs, { software: false })).toEqual(tiling);
+    expect(chooseTiling(rows, outputs, { software: false, float16: false })).toEqual(tiling);
+  });
+
+  it('multiplies in float16 where the card does and rows are many', () => {
+    const card = { software: false, float16: true };
+    expect(chooseTiling(1024, 512, card)).toEqual({ program: 'workgroupTiles', rows: 8, factors: 'f16' });
+    expect(chooseTiling(1, 512, card)).toEqual({ program: 'splitInputs', rows: 1 });
   });
 
   it.each([
@@ -145,6 +189,6 @@ describe('chooseTiling', () => {
     [3, { program: 'registerTiles', rows: 4 }],
     [8192, { program: 'registerTiles', rows: 8 }],
   ])('on a software adapter makes %i rows by %j', (rows, tiling) => {
-    expect(chooseTiling(rows, 1024, { software: true })).toEqual(tiling);
+    expect(chooseTiling(rows, 1024, { software: true, float16: false })).toEqual(tiling);
   });
 });

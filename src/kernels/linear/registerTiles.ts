@@ -3,8 +3,9 @@
  * threads take neighbouring outputs, so weights are read side by side and x is shared through the cache. Made for
  * software adapters, where barriers cost more than the reads they save. Rows past the last are clamped and not stored.
  */
+import { addProducts, unrolled } from '../productTiles';
 import { LinearProgram } from './program';
-import { addProducts, fourWeights, type LinearVariant, linearFunctions, unrolled } from './shader';
+import { fourWeights, type LinearVariant, linearFunctions } from './shader';
 
 const WORKGROUP = 64;
 

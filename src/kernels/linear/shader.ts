@@ -14,6 +14,7 @@ import {
   matrixFunctions,
   quadAt,
 } from '../matrix/wgsl';
+import { unrolled } from '../productTiles';
 
 export interface LinearVariant {
   readonly storage: MatrixStorage;
@@ -81,16 +82,6 @@ export function linearFunctions(variant: LinearVariant): string {
           : 'for (var k = 0; k < 4 && q * 4 + k < uniforms.outputs; k++) { result[at + q * 4 + k] = y[k]; }'
       }
     }`;
-}
-
-/** `line(0)` … `line(count - 1)`, one under the other. */
-export function unrolled(count: number, line: (r: number) => string): string {
-  return Array.from({ length: count }, (_, r) => line(r)).join('\n');
-}
-
-/** a += the four inputs `v` times the weights of their four rows, w0 … w3. */
-export function addProducts(a: string, v: string): string {
-  return unrolled(4, (k) => `${a} = fma(vec4<f32>(${v}.${'xyzw'[k]}), w${k}, ${a});`);
 }
 
 /**

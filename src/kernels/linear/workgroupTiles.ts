@@ -1,87 +1,86 @@
 /**
- * A linear layer for graphics cards and many rows. A workgroup of 16 × 8 threads makes 64 outputs of 8·R rows: it walks
- * along the inputs, 16 at a time, and keeps that piece of x and of the weights, dequantized, in workgroup memory, so
- * that each value is fetched once a workgroup instead of once a thread. A thread makes four outputs of R rows, eight
- * apart: threads of one subgroup then read different banks, or the same address.
+ * A linear layer for graphics cards and many rows: tiles of x and of the weights, dequantized, in workgroup memory
+ * (productTiles.ts). A workgroup makes 64 outputs of 8·R rows.
  *
- * Workgroup memory: (8·R + 64)·16 values, 8 KiB for R = 8, half of what every device has, so that two fit in any case.
+ * In float16 the weights of the tile are within ±1 whatever they are stored as, if the model's are: int8 as q/128, which is
+ * exact, with the rest of the scale applied to the sum; int4 with its scale, rounded.
  */
+import type { Factors } from '../float16';
+import {
+  addStep,
+  declareSums,
+  declareTiles,
+  type ProductTile,
+  rowsOfTile,
+  TILE_DEPTH,
+  TILE_THREADS,
+  unrolled,
+  workgroupsOf,
+} from '../productTiles';
 import { LinearProgram } from './program';
-import { addProducts, type LinearVariant, linearFunctions, unrolled } from './shader';
+import { type LinearVariant, linearFunctions } from './shader';
 
-/** Quads of outputs, and rows of threads, in a workgroup. */
 const ACROSS = 16;
-const DOWN = 8;
-const WORKGROUP = ACROSS * DOWN;
-/** Quads of inputs in workgroup memory at once. */
-const DEPTH = 4;
+const DOWN = TILE_THREADS / ACROSS;
+
+type Rows = ProductTile['rows'];
 
 export class WorkgroupTilesProgram extends LinearProgram {
+  private readonly tile: ProductTile;
+
   /** `outputShape` is [P, O]; a thread makes `rows` of P. */
-  constructor(variant: LinearVariant, outputShape: [number, number], rows: number) {
+  constructor(variant: LinearVariant, outputShape: [number, number], rows: Rows, factors: Factors) {
     super(variant, outputShape, rows, {
-      name: 'Workgroup',
-      workgroup: WORKGROUP,
+      name: `Workgroup_${factors}`,
+      workgroup: TILE_THREADS,
       workgroups: workgroups(outputShape[0], outputShape[1], rows),
     });
+    this.tile = { across: ACROSS, rows, factors };
   }
 
   getUserCode(): string {
-    const { rows, variant } = this;
-    const tileRows = DOWN * rows;
+    const { tile, variant } = this;
+    const shrunk = tile.factors === 'f16' && variant.storage === 'int8';
     return `
-    var<workgroup> tileX : array<vec4<f32>, ${tileRows * DEPTH}>;        // [row, quad of inputs]
-    var<workgroup> tileW : array<vec4<f32>, ${4 * DEPTH * ACROSS}>;      // [input, quad of outputs]
+    ${declareTiles(tile)}
     ${linearFunctions(variant)}
     fn main(index : i32) {
-      let lane = index % ${WORKGROUP};
+      let lane = index % ${TILE_THREADS};
       // From the flat index: a dispatch over 65,535 workgroups is reshaped, and may then have some to spare.
-      let tile = index / ${WORKGROUP};
+      let tile = index / ${TILE_THREADS};
       let tilesAcross = (outputQuads() + ${ACROSS - 1}) / ${ACROSS};
       let firstQuad = tile % tilesAcross * ${ACROSS};
-      let firstRow = tile / tilesAcross * ${tileRows};
-      let across = lane % ${ACROSS};
-      let down = lane / ${ACROSS};
-      ${unrolled(rows, (r) => `var sum${r} = vec4<f32>(0.0);`)}
-      for (var start = 0; start < inputQuads(); start += ${DEPTH}) {
-        for (var i = lane; i < ${tileRows * DEPTH}; i += ${WORKGROUP}) {
-          let c = start + i % ${DEPTH};
+      let firstRow = tile / tilesAcross * ${rowsOfTile(tile)};
+      ${declareSums(tile)}
+      for (var start = 0; start < inputQuads(); start += ${TILE_DEPTH}) {
+        ${addStep(tile, {
           // Beyond the inputs x is 0, and so is what the weights there contribute.
-          tileX[i] = vec4<f32>(0.0);
-          if (c < inputQuads()) { tileX[i] = xAt(min(firstRow + i / ${DEPTH}, uniforms.rows - 1), c); }
-        }
-        for (var i = lane; i < ${4 * DEPTH * ACROSS}; i += ${WORKGROUP}) {
-          let input = min(start * 4 + i / ${ACROSS}, uniforms.inputs - 1);
-          let q = min(firstQuad + i % ${ACROSS}, outputQuads() - 1);
-          tileW[i] = weightAt(input, q)${variant.storage === 'int4' ? ' * weightScaleAt(input / uniforms.group, q)' : ''};
-        }
-        workgroupBarrier();
-        for (var c = 0; c < ${DEPTH}; c++) {
-          ${unrolled(4, (k) => `let w${k} = tileW[(4 * c + ${k}) * ${ACROSS} + across];`)}
-          ${unrolled(
-            rows,
-            (r) => `{
-            let v = tileX[(down + ${DOWN * r}) * ${DEPTH} + c];
-            ${addProducts(`sum${r}`, 'v')}
-          }`,
-          )}
-        }
-        workgroupBarrier();
+          x: () => `let c = start + depth;
+          if (c < inputQuads()) { value = xAt(min(firstRow + row, uniforms.rows - 1), c); }`,
+          weight: `let row = min(start * 4 + input, uniforms.inputs - 1);
+          let q = min(firstQuad + column, outputQuads() - 1);
+          value = weightAt(row, q)${this.weightFactor(shrunk)};`,
+        })}
       }
       let q = firstQuad + across;
       if (q >= outputQuads()) { return; }
       ${unrolled(
-        rows,
+        tile.rows,
         (r) => `{
         let row = firstRow + down + ${DOWN * r};
-        if (row < uniforms.rows) { finish(row, q, sum${r}); }
+        if (row < uniforms.rows) { finish(row, q, sum${r}${shrunk ? ' * 128.0' : ''}); }
       }`,
       )}
     }`;
   }
+
+  private weightFactor(shrunk: boolean): string {
+    if (this.variant.storage === 'int4') return ' * weightScaleAt(row / uniforms.group, q)';
+    return shrunk ? ' / 128.0' : '';
+  }
 }
 
 /** Workgroups that [rows, outputs] takes when a thread makes `rowsPerThread`. */
-export function workgroups(rows: number, outputs: number, rowsPerThread: number): number {
-  return Math.ceil(rows / (DOWN * rowsPerThread)) * Math.ceil(outputs / (4 * ACROSS));
+export function workgroups(rows: number, outputs: number, rowsPerThread: Rows): number {
+  return workgroupsOf({ across: ACROSS, rows: rowsPerThread, factors: 'f32' }, rows, outputs);
 }

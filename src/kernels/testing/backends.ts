@@ -1,6 +1,8 @@
 /**
  * The backends of a test or a bench in Node: cpu, wasm, and WebGPU through Dawn (npm package `webgpu`) on whatever
- * Vulkan driver VK_DRIVER_FILES names, else on the SwiftShader that ships with Chromium.
+ * Vulkan driver VK_DRIVER_FILES names, else on the SwiftShader that ships with Chromium. Two more variables choose among
+ * the kernels' variants: GPU_KERNELS=card takes those for graphics cards on a software adapter, too, and FLOAT16=off
+ * leaves out those in float16.
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -47,12 +49,20 @@ async function provideWebGpu(): Promise<boolean> {
 export const gpuFailures: string[] = [];
 
 let adapter: string | undefined;
+let float16 = false;
 
 /** Name of the WebGPU adapter, once WebGPU was switched to. */
 export const adapterInUse = (): string | undefined => adapter;
+/** Whether the kernels choose float16 on it. */
+export const float16InUse = (): boolean => float16;
 
-/** Makes `backend` current; false where this machine does not have it. */
-export async function switchBackend(backend: TestBackend): Promise<boolean> {
+export interface SwitchOptions {
+  /** false leaves out programs in float16, as FLOAT16=off does. */
+  readonly float16?: boolean;
+}
+
+/** Makes `backend` current; false where this machine does not have it. Options count at its first use. */
+export async function switchBackend(backend: TestBackend, options: SwitchOptions = {}): Promise<boolean> {
   gpuFailures.length = 0;
   tf.env().set('IS_TEST', true); // no advertisement for tfjs-node on the console
   if (tf.findBackendFactory(backend)) return tf.setBackend(backend);
@@ -61,7 +71,13 @@ export async function switchBackend(backend: TestBackend): Promise<boolean> {
   if (backend === 'webgpu') {
     if (!(await provideWebGpu())) return false;
     const onFailure = ({ message }: { message: string }): number => gpuFailures.push(message);
-    ({ adapter } = await prepareWebGpu({ allowSoftware: true, onFailure }));
+    const prepared = await prepareWebGpu({
+      allowSoftware: true,
+      asCard: process.env.GPU_KERNELS === 'card',
+      float16: options.float16 !== false && process.env.FLOAT16 !== 'off',
+      onFailure,
+    });
+    ({ adapter, float16 = false } = prepared);
     // Else small tensors are computed on the CPU, which hides what is wrong with the kernels.
     tf.env().set('WEBGPU_CPU_FORWARD', false);
   }

@@ -1,7 +1,15 @@
 /** Compares an operation on a backend with its reference on the cpu, which is the oracle of every kernel test. */
+import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import * as tf from '@tensorflow/tfjs-core';
-import { beforeAll, describe, expect } from 'vitest';
-import { findVulkanDriver, gpuFailures, switchBackend, TEST_BACKENDS, type TestBackend } from './backends';
+import { beforeAll, beforeEach, describe, expect } from 'vitest';
+import {
+  adapterInUse,
+  findVulkanDriver,
+  gpuFailures,
+  switchBackend,
+  TEST_BACKENDS,
+  type TestBackend,
+} from './backends';
 
 /** ms. A software GPU compiles each shader variant for up to seconds, on a busy machine for many. */
 const PATIENCE = 180_000;
@@ -18,6 +26,25 @@ export function onBackend(backend: TestBackend, title: string, body: (backend: T
     beforeAll(async () => {
       expect(await switchBackend(backend)).toBe(true);
     }, PATIENCE);
+    body(backend);
+  });
+}
+
+/**
+ * How far a program that multiplies in float16 may be from the reference, relative to the largest value: its factors are
+ * off by up to 2^-12 each (11 bits), the sums of a block by as much again, and errors of either sign cancel in part.
+ * Four times 2^-11, of which lavapipe uses up to a half.
+ */
+export const FLOAT16_TOLERANCE = 2e-3;
+
+/** For programs in float16. On an adapter that lacks it every test is reported as skipped, with the reason. */
+export function onFloat16(title: string, body: (backend: TestBackend) => void): void {
+  onBackend('webgpu', `${title}, in float16,`, (backend) => {
+    beforeEach(async ({ skip }) => {
+      await switchBackend(backend);
+      const { device } = tf.backend() as WebGPUBackend;
+      skip(!device.features.has('shader-f16'), `${adapterInUse()} has no shader-f16`);
+    });
     body(backend);
   });
 }

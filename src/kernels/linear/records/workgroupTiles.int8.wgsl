@@ -25,16 +25,34 @@ fn main(index : i32) {
   var sum0 = vec4<f32>(0.0);
   var sum1 = vec4<f32>(0.0);
   for (var start = 0; start < inputQuads(); start += 4) {
-    for (var i = lane; i < 64; i += 128) {
-      let c = start + i % 4;
-      // Beyond the inputs x is 0, and so is what the weights there contribute.
-      tileX[i] = vec4<f32>(0.0);
-      if (c < inputQuads()) { tileX[i] = xAt(min(firstRow + i / 4, uniforms.rows - 1), c); }
+    if (lane < 64) {
+      let i = lane + 0;
+      var value = vec4<f32>(0.0);
+      let row = i / 4;
+      let depth = i % 4;
+      let c = start + depth;
+      if (c < inputQuads()) { value = xAt(min(firstRow + row, uniforms.rows - 1), c); }
+      tileX[i] = value;
     }
-    for (var i = lane; i < 256; i += 128) {
-      let input = min(start * 4 + i / 16, uniforms.inputs - 1);
-      let q = min(firstQuad + i % 16, outputQuads() - 1);
-      tileW[i] = weightAt(input, q);
+    {
+      let i = lane + 0;
+      var value = vec4<f32>(0.0);
+      let input = i / 16;
+      let column = i % 16;
+      let row = min(start * 4 + input, uniforms.inputs - 1);
+      let q = min(firstQuad + column, outputQuads() - 1);
+      value = weightAt(row, q);
+      tileW[i] = value;
+    }
+    {
+      let i = lane + 128;
+      var value = vec4<f32>(0.0);
+      let input = i / 16;
+      let column = i % 16;
+      let row = min(start * 4 + input, uniforms.inputs - 1);
+      let q = min(firstQuad + column, outputQuads() - 1);
+      value = weightAt(row, q);
+      tileW[i] = value;
     }
     workgroupBarrier();
     for (var c = 0; c < 4; c++) {
