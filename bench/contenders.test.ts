@@ -7,9 +7,10 @@ import { readDecoder, runDecoder } from '../src/model/decoder';
 import { readTransformer, runTransformer } from '../src/model/transformer';
 import { TINY_MODEL } from '../src/pipeline/testing/tinyModel';
 import { hostLatents } from './cases/decode';
-import { halfKnown } from './cases/forward';
+import { halfKnown, readLogits } from './cases/pass';
 import { largestDifference } from './measure';
-import { channelsLast, type Ort, ortDecoder, ortTransformer } from './onnx/session';
+import { decoderGraph } from './onnx/decoder';
+import { channelsLast, type Ort, openSession, ortDecoder, ortTransformer } from './onnx/session';
 import { stockDecoder } from './stock/decoder';
 import { stockTransformer } from './stock/transformer';
 import { disposeAll, valuesOf } from './tensors';
@@ -47,6 +48,23 @@ describe.each([
     await dispose();
   });
 
+  it('of onnxruntime-web gives our logits with an empty context, too', { timeout: PATIENCE }, async () => {
+    const nothing = { ...sets, context: new Int32Array(0) };
+    const parameters = readTransformer(model.config.transformer, model.reader());
+    const expected = await valuesOf(runTransformer(parameters, nothing));
+    disposeAll(parameters);
+    const { run, dispose } = await ortTransformer(ORT, model);
+    expect(largestDifference(await run(nothing), expected)).toBeLessThan(2e-5);
+    expect(largestDifference(expected, ours)).toBeGreaterThan(1e-3);
+    await dispose();
+  });
+
+  it('read in chunks is the same', { timeout: PATIENCE }, async () => {
+    const parameters = readTransformer(model.config.transformer, model.reader());
+    expect(largestDifference(await readLogits(parameters, sets), ours)).toBe(0);
+    disposeAll(parameters);
+  });
+
   it('of plain tfjs gives our logits', { timeout: PATIENCE }, async () => {
     const { forward, dispose } = stockTransformer(model);
     expect(largestDifference(await valuesOf(forward(sets)), ours)).toBeLessThan(2e-5);
@@ -74,6 +92,17 @@ describe.each([
     const frames = await run(channelsLast(hostLatents(model, ids), ids.length));
     expect(largestDifference(channelsLast(frames, 3), ours)).toBeLessThan(2e-5);
     await dispose();
+  });
+
+  it('of onnxruntime-web gives our frames without transposed convolutions', {
+    timeout: PATIENCE,
+  }, async () => {
+    const { session } = await openSession(ORT, decoderGraph(model, grid, 'webgpu'), 'frames');
+    const latents = channelsLast(hostLatents(model, ids), ids.length);
+    const dims = [1, model.config.tokenizer.codeWidth, ...grid];
+    const { frames } = await session.run({ latents: new ort.Tensor('float32', latents, dims) });
+    expect(largestDifference(channelsLast(frames?.data as Float32Array, 3), ours)).toBeLessThan(2e-5);
+    await session.release();
   });
 
   it('of plain tfjs gives our frames', { timeout: PATIENCE }, async () => {

@@ -1,8 +1,8 @@
-/** One case: opens the contenders, times them in turn, compares what they computed, and makes their rows. */
-import { alternate, type Effort, largestDifference, type Measured, type Runner } from './measure';
+/** One case: opens the contenders that there is time for, times them in turn, compares their outputs, makes their rows. */
+import { type Allowance, kindOf, type Piece } from './allowance';
+import { alternate, largestDifference, type Measured, type Runner } from './measure';
 import type { Ort } from './onnx/session';
 import { type BenchBackend, type CaseName, type ContenderName, NOT_RUN, type Row } from './rows';
-import type { Size } from './sizes';
 import type { BenchModel } from './weights';
 
 /** What every case is told. */
@@ -10,98 +10,123 @@ export interface Bench {
   readonly backend: BenchBackend;
   /** Name of the adapter, or of the threads. */
   readonly adapter: string;
-  readonly size: Size;
-  readonly effort: Effort;
+  /** Tiny shapes: to see that the bench works, not to measure. */
+  readonly quick: boolean;
+  readonly allowance: Allowance;
+  readonly mostRuns: number;
+  /** ms that rows count, where it is not the clock on the wall. */
+  readonly clock?: () => number;
   readonly stored: BenchModel;
   /** onnxruntime-web for this backend, or why there is none. */
   readonly ort: Ort | string;
   /** GFLOP/s of the best product of two matrices here. */
   readonly best: number | null;
-  /** GFLOP/s of contenders at smaller sizes, by `paceOf`. */
-  readonly paces: Map<string, number>;
   readonly wants: (contender: ContenderName) => boolean;
   readonly log: (line: string) => void;
 }
 
 /** A contender that is loaded and ready. */
 export interface Opened extends Runner {
-  /** Floating-point operations of one run, products only. */
-  readonly flops: number | null;
   /** Bytes of its weights on the backend, where they can be known. */
   readonly weightBytes: number | null;
   /** The most bytes that one run needed beyond the weights; asked after the first run. */
   readonly activationBytes?: () => number | null;
+  /** What stayed behind; asked after the last run. */
+  readonly growth?: () => NonNullable<Row['growth']>;
   readonly note?: string;
   readonly dispose: () => void | Promise<void>;
 }
 
 export interface Contender {
   readonly name: ContenderName;
+  /** Floating-point operations of one run, products only; null where nobody counts them. */
+  readonly flops: number | null;
+  /** What a run's time is foretold from; one piece of all `flops` by default. */
+  readonly pieces?: readonly Piece[];
+  /** The share of its work that a run really does, where the rest is extrapolated; 1 by default. */
+  readonly part?: number;
+  /** How many times as long as others it may take, because a target asks for it; 1 by default. */
+  readonly patience?: number;
   /** Throws with a sentence where it cannot be had. */
   readonly open: () => Promise<Opened>;
 }
 
-export async function contest(
-  bench: Bench,
-  name: CaseName,
-  work: string,
-  contenders: readonly Contender[],
-): Promise<Row[]> {
-  const entries: { contender: ContenderName; opened: Opened | Error }[] = [];
-  for (const { name: contender, open } of contenders.filter((one) => bench.wants(one.name))) {
-    const opened = await open().catch(asError);
-    const refused = opened instanceof Error ? undefined : tooSlow(bench, paceOf(name, contender), opened);
-    if (refused && !(opened instanceof Error)) await opened.dispose();
-    entries.push({ contender, opened: refused ?? opened });
+/** Why a contender has no times. */
+interface Absent {
+  readonly reason: string;
+  readonly estimate?: number;
+}
+
+interface Entry {
+  readonly contender: Contender;
+  readonly opened: Opened | Absent;
+}
+
+export interface Case {
+  readonly name: CaseName;
+  /** What is computed, in words. */
+  readonly work: string;
+  /** The warm-up alone is what is asked for; it tells nothing of other cases' paces. */
+  readonly once?: boolean;
+}
+
+export async function contest(bench: Bench, one: Case, contenders: readonly Contender[]): Promise<Row[]> {
+  const { allowance, clock } = bench;
+  const entries: Entry[] = [];
+  for (const contender of contenders.filter(({ name }) => bench.wants(name))) {
+    const { name, patience = 1 } = contender;
+    const refusal = one.once ? undefined : allowance.refusal(name, piecesOf(one.name, contender), patience);
+    if (!refusal) bench.log(`${one.name}: ${contender.name} is loaded`);
+    entries.push({ contender, opened: refusal ?? (await contender.open().catch(asAbsent)) });
   }
+  const ready = entries.flatMap(({ opened }) => (isAbsent(opened) ? [] : [opened]));
   try {
-    const ready = entries.flatMap(({ opened }) => (opened instanceof Error ? [] : [opened]));
-    const results = await alternate(ready, bench.effort);
-    const measured = entries.map(({ opened }) =>
-      opened instanceof Error ? opened : (results[ready.indexOf(opened)] ?? new Error('it was not measured')),
-    );
-    const ours = measured[entries.findIndex(({ contender }) => contender === 'ours')];
-    const reference = ours instanceof Error ? undefined : ours?.output;
-    return entries.map(({ contender, opened }, i) => {
-      const result = measured[i] ?? new Error('it was not measured');
-      const head = { case: name, backend: bench.backend, adapter: bench.adapter, contender };
-      const row = rowOf({ ...head, work }, opened, result, reference, bench.best);
-      if (row.gflops !== null) bench.paces.set(paceOf(name, contender), row.gflops);
-      return row;
+    const milliseconds = one.once ? 0 : allowance.budget();
+    const effort = { milliseconds, patience: milliseconds, mostRuns: one.once ? 0 : bench.mostRuns };
+    const results = await alternate(ready, { ...effort, ...(clock ? { clock } : {}) });
+    const measured = entries.map(({ opened }) => {
+      if (isAbsent(opened)) return opened;
+      const result = results[ready.indexOf(opened)] ?? new Error('it was not measured');
+      return result instanceof Error ? asAbsent(result) : result;
     });
+    const ours = measured[entries.findIndex(({ contender }) => contender.name === 'ours')];
+    const reference = ours && !isAbsent(ours) ? ours.output : undefined;
+    return entries.map((entry, i) => rowOf(bench, one, entry, measured[i] ?? NOTHING, reference));
   } finally {
-    for (const { opened } of entries) if (!(opened instanceof Error)) await opened.dispose();
+    for (const opened of ready) await opened.dispose();
   }
 }
 
-/** Sizes of one kind of work share their paces. */
-const paceOf = (name: CaseName, contender: ContenderName): string =>
-  `${name.replace(/-\d+$/, '')} ${contender}`;
+const NOTHING: Absent = { reason: 'it was not measured' };
 
-/** Judged by a smaller size: one run would take more than the patience there is. */
-function tooSlow({ paces, effort }: Bench, pace: string, { flops }: Opened): Error | undefined {
-  const gflops = paces.get(pace);
-  if (gflops === undefined || flops === null || flops / 1e6 / gflops <= effort.patience) return undefined;
-  const seconds = Math.round(flops / 1e9 / gflops);
-  return new Error(`about ${seconds} s a run at the ${gflops.toPrecision(2)} GFLOP/s of the size before`);
+/** What a run of the case computes, without what it extrapolates. */
+export function piecesOf(name: CaseName, { flops, pieces, part = 1 }: Contender): readonly Piece[] {
+  return pieces ?? (flops === null ? [] : [{ kind: kindOf(name), flops: flops * part }]);
 }
 
 function rowOf(
-  head: Pick<Row, 'case' | 'backend' | 'adapter' | 'contender' | 'work'>,
-  opened: Opened | Error,
-  result: Measured | Error,
+  { backend, adapter, best, allowance }: Bench,
+  one: Case,
+  { contender, opened }: Entry,
+  result: Measured | Absent,
   reference: ArrayLike<number> | undefined,
-  best: number | null,
 ): Row {
-  if (opened instanceof Error || result instanceof Error) {
-    const { message } = opened instanceof Error ? opened : asError(result);
+  const head = { case: one.name, backend, adapter, contender: contender.name, work: one.work };
+  if (isAbsent(opened) || isAbsent(result)) {
+    const { reason, estimate } = isAbsent(opened) ? opened : isAbsent(result) ? result : NOTHING;
     const nothing = { gflops: null, bytes: null, activationBytes: null, difference: null, share: null };
-    return { ...head, ...nothing, ms: NOT_RUN, runs: 0, note: `not run: ${firstLine(message)}` };
+    const expected = estimate === undefined ? {} : { estimate };
+    return { ...head, ...nothing, ...expected, ms: NOT_RUN, runs: 0, note: `not run: ${firstLine(reason)}` };
   }
   const { ms, runs, output } = result;
-  const gflops = opened.flops !== null && ms.median ? opened.flops / 1e6 / ms.median : null;
+  const { flops } = contender;
+  const gflops = flops !== null && ms.median ? flops / 1e6 / ms.median : null;
+  if (flops !== null && ms.median && !one.once && !contender.pieces) {
+    allowance.learn(kindOf(one.name), contender.name, flops, ms.median);
+  }
   const activationBytes = opened.activationBytes?.() ?? null;
   const { weightBytes } = opened;
+  const growth = opened.growth?.();
   return {
     ...head,
     ms,
@@ -109,12 +134,17 @@ function rowOf(
     runs,
     bytes: weightBytes === null || activationBytes === null ? null : weightBytes + activationBytes,
     activationBytes,
-    difference: head.contender === 'ours' ? null : largestDifference(output, reference),
+    difference: contender.name === 'ours' ? null : largestDifference(output, reference),
     share: gflops !== null && best !== null ? gflops / best : null,
+    ...(growth ? { growth } : {}),
     ...(opened.note ? { note: opened.note } : {}),
   };
 }
 
+const isAbsent = (one: object): one is Absent => 'reason' in one;
+
 const firstLine = (message: string): string => (message.split('\n')[0] ?? '').slice(0, 200);
 
-export const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));
+const asAbsent = (error: unknown): Absent => ({
+  reason: error instanceof Error ? error.message : String(error),
+});

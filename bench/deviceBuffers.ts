@@ -34,7 +34,7 @@ function bufferMeter(): Meter | undefined {
   return meter;
 }
 
-type Work = Pick<Opened, 'flops' | 'run' | 'note' | 'dispose'>;
+type Work = Pick<Opened, 'run' | 'note' | 'dispose'>;
 
 /** Opens by `open`; on WebGPU its buffers are counted, elsewhere its memory stays unknown. */
 export async function openBuffers(provider: 'wasm' | 'webgpu', open: () => Promise<Work>): Promise<Opened> {

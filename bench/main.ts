@@ -1,18 +1,24 @@
 /** `npm run bench`: reads the command line, has the suite run in Chromium or Node, prints and writes what it measured. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, platform, release, totalmem } from 'node:os';
 import { HELP, parseOptions, UsageError } from './options';
-import { type Circumstances, markdownReport, textReport } from './report';
+import { passesOf, suiteOptionsOf } from './passes';
+import { type Circumstances, keptOf, markdownReport, textReport } from './report';
 import type { BenchBackend, Row } from './rows';
 import { runInChromium } from './runtimes/chromium';
 import type { Message } from './runtimes/message';
 import { runInNode } from './runtimes/node';
 import { writeBundle } from './runtimes/node/bundle';
+import { verdicts } from './targets';
 
 const args = process.argv.slice(2);
 if (args.includes('--help')) {
   console.log(HELP);
   process.exit(0);
+}
+
+function writeJson(file: string, value: unknown): void {
+  writeFileSync(file, `${JSON.stringify(value, null, 1)}\n`);
 }
 
 /** The rows, and how many backends failed. */
@@ -33,7 +39,7 @@ async function measure(
             `  ${name} ${contender}: ${ms.median === null ? 'not run' : `${ms.median.toFixed(1)} ms`}`,
           );
         }
-        if (options.json) writeFileSync(options.json, `${JSON.stringify(rows, null, 1)}\n`);
+        if (options.json) writeJson(options.json, rows);
         break;
       case 'failed':
         failed++;
@@ -46,7 +52,14 @@ async function measure(
     }
   };
   const run = options.runtime === 'node' ? runInNode : runInChromium;
-  const by = await run(options.backends, options.suite, receive);
+  const began = performance.now();
+  const spent = (): number => (performance.now() - began) / 1000;
+  const passes = passesOf(options, cpus().length);
+  const by = await run(
+    passes.map((_, i) => () => suiteOptionsOf(options, passes, i, spent())),
+    receive,
+  );
+  console.log(`\n${(spent() / 60).toFixed(1)} minutes`);
   return { rows, failed, by };
 }
 
@@ -78,11 +91,13 @@ try {
           }
         : await measure(options);
     console.log(`\n${textReport(measured.rows)}`);
-    if (options.markdown)
-      writeFileSync(
-        options.markdown,
-        markdownReport(measured.rows, circumstances([measured.by, options.about ?? ''].filter(Boolean))),
-      );
+    if (options.suite.quick) console.log('\nThe shapes of --quick are tiny: its ratios say nothing.');
+    if (options.json) writeJson(options.json.replace(/(\.json)?$/, '.targets.json'), verdicts(measured.rows));
+    if (options.markdown) {
+      const before = existsSync(options.markdown) ? readFileSync(options.markdown, 'utf8') : '';
+      const notes = [measured.by, options.about ?? ''].filter(Boolean);
+      writeFileSync(options.markdown, markdownReport(measured.rows, circumstances(notes), keptOf(before)));
+    }
     process.exitCode = measured.failed > 0 ? 1 : 0;
   }
 } catch (error) {

@@ -1,5 +1,6 @@
 /** The command line of `npm run bench`: what can be asked for, and how it is read. */
 import { parseArgs } from 'node:util';
+import { KEEP_FROM, KEEP_TO } from './report';
 import { BACKENDS, type BenchBackend, CASES, type CaseName, CONTENDERS, type ContenderName } from './rows';
 import type { SuiteOptions } from './suite';
 
@@ -7,7 +8,9 @@ export interface BenchOptions {
   readonly runtime: 'chromium' | 'node';
   readonly backends: readonly BenchBackend[];
   readonly suite: Omit<SuiteOptions, 'backend'>;
-  /** Write the rows there. */
+  /** For everything; null is no limit. */
+  readonly minutes: number | null;
+  /** Write the rows there, and the verdicts beside them. */
   readonly json?: string;
   /** Write the report as Markdown there. */
   readonly markdown?: string;
@@ -21,19 +24,24 @@ export interface BenchOptions {
 
 export const HELP = `npm run bench -- [options]
 
+Every case on every backend found, within a time: what does not fit is not run, and its row says why, with an estimate.
+
+  --minutes M               for everything (13); divided among the backends
+  --budget SECONDS          a contender may take so long for a case (6)
+  --patience SECONDS        a run may take so long (20; three times as long for our engine, five times for dense)
+  --runs N                  at most so many measured runs (7)
+  --full                    no limits of time: everything, which takes hours on a software adapter
+  --quick                   tiny shapes: to see that it works
   --runtime chromium|node   chromium by default; node: a bundle, with the npm package webgpu
   --only A,B,…              names of cases, backends or contenders: ${[...CASES, ...BACKENDS, ...CONTENDERS].join(', ')};
                             a case may be a beginning: --only forward,wasm,ours
-  --quick                   tiny shapes, seconds in all: to see that it works
-  --full                    the cases' own sizes on software adapters and cpu, too
-  --budget SECONDS          a contender may take so long for a case (20)
-  --runs N                  at most so many measured runs (7)
-  --patience SECONDS        a run may take so long; what would take longer, judged by a smaller size, is not run (300)
   --clock processor         count processor time, not time on the wall: for ratios on a busy machine (Node only)
-  --threads N               wasm threads; the page's own choice by default
-  --json FILE               the rows as JSON
-  --markdown FILE           the report as Markdown, as bench/RESULTS.md is
-  --from FILE,…             the report from such JSON instead of a run
+  --threads N               wasm threads; by default the page's own choice, then the main cases on one thread or several
+  --json FILE               the rows as JSON, and the targets beside them as FILE.targets.json
+  --markdown FILE           the report as Markdown, as bench/RESULTS.md is; what stands between the two comments
+                            ${KEEP_FROM} and ${KEEP_TO} in FILE stays
+  --from FILE,…             the report from such JSON instead of a run; rows of PyTorch are written by
+                            python -m recipe.bench (weights/recipe/README.md)
   --about TEXT              a line on the circumstances for that report
   --bundle DIR              only write the bundle that \`node DIR/bench.cjs\` runs, for a machine without this checkout`;
 
@@ -50,6 +58,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
       only: { type: 'string', multiple: true, default: [] },
       quick: { type: 'boolean', default: false },
       full: { type: 'boolean', default: false },
+      minutes: { type: 'string' },
       budget: { type: 'string' },
       runs: { type: 'string', default: '7' },
       threads: { type: 'string' },
@@ -74,18 +83,26 @@ export function parseOptions(args: readonly string[]): BenchOptions {
   }
   if (quick && full) throw new UsageError('--quick and --full exclude each other; give one.');
   const only = splitOnly(values.only.flatMap((list) => list.split(',')).filter(Boolean));
-  const size: SuiteOptions['size'] = quick ? 'quick' : full ? 'full' : 'auto';
+  const limited = (name: 'minutes' | 'budget' | 'patience', usual: number): number | null => {
+    const text = values[name];
+    if (text !== undefined) return positive(`--${name}`, text);
+    return full ? null : usual;
+  };
   return {
     runtime,
     backends: only.backends.length > 0 ? only.backends : BACKENDS,
+    minutes: limited('minutes', 13),
     suite: {
       cases: only.cases,
       contenders: only.contenders,
-      size,
+      quick,
       clock,
-      budget: positive('--budget', values.budget ?? (quick ? '1' : '20')),
+      limits: {
+        budget: limited('budget', quick ? 1 : 6) ?? 20,
+        patience: limited('patience', quick ? 10 : 20),
+        seconds: null,
+      },
       mostRuns: positive('--runs', values.runs),
-      patience: positive('--patience', values.patience ?? (quick ? '10' : '300')),
       ...(values.threads === undefined ? {} : { threads: positive('--threads', values.threads) }),
     },
     from: values.from.flatMap((list) => list.split(',')),
@@ -114,7 +131,7 @@ function splitOnly(names: readonly string[]): Only {
   for (const name of names) {
     const backend = BACKENDS.find((one) => one === name);
     const contender = CONTENDERS.find((one) => one === name);
-    const cases = CASES.filter((one) => one === name || one.replace(/-\d+$/, '') === name);
+    const cases = CASES.filter((one) => one === name || one.startsWith(`${name}-`));
     if (backend) only.backends.push(backend);
     else if (contender) only.contenders.push(contender);
     else if (cases.length > 0) only.cases.push(...cases);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseOptions, UsageError } from './options';
-import { markdownReport, textReport } from './report';
+import { passesOf, suiteOptionsOf } from './passes';
+import { KEEP_FROM, KEEP_TO, keptOf, markdownReport, textReport } from './report';
 import type { CaseName, ContenderName, Row } from './rows';
 import { verdicts } from './targets';
 
@@ -45,8 +46,10 @@ describe('a verdict', () => {
       row('forward-1024', 'ours', 100, { backend: 'webgpu', adapter }),
       row('forward-1024', 'tfjs-stock', 400, { backend: 'webgpu', adapter }),
     ];
-    expect(verdictOn(on('SwiftShader'), 'forward, webgpu: times as fast as tfjs-stock')?.met).toBe(false);
-    expect(verdictOn(on('a card'), 'forward, webgpu: times as fast as tfjs-stock')?.met).toBe(true);
+    expect(
+      verdictOn(on('SwiftShader'), 'forward, webgpu on a software adapter: times as fast as tfjs-stock')?.met,
+    ).toBe(false);
+    expect(verdictOn(on('a card'), 'forward, webgpu on a GPU: times as fast as tfjs-stock')?.met).toBe(true);
   });
 
   it('says that nothing was measured where a contender could not be run', () => {
@@ -55,11 +58,54 @@ describe('a verdict', () => {
   });
 
   it('gives the exponent of growth with the ratio', () => {
-    const rows = [1024, 2048, 4096, 8192].map((n) => row(`forward-${n}` as CaseName, 'ours', n ** 1.25));
+    const rows = [1024, 2048, 4096, 8192].map((n) => row(`narrow-${n}` as CaseName, 'ours', n ** 1.25));
     const verdict = verdictOn(rows, 'forward, wasm: time at 8,192');
-    expect(verdict?.question).toContain('exponent 1.25');
+    expect(verdict?.values[0]?.label).toBe('narrow, exponent 1.25');
     expect(verdict?.met).toBe(false);
     expect(verdict?.values[0]?.value).toBeCloseTo(8 ** 1.25, 6);
+  });
+
+  it('shows what was only estimated, and is not of it', () => {
+    const dense = (ms: number | null, estimate?: number) => [
+      row('forward-8192', 'ours', 1000),
+      row('forward-8192', 'dense', ms, estimate === undefined ? {} : { estimate }),
+    ];
+    const question = 'forward, wasm, against dense at 8,192 tokens: times as fast';
+    expect(verdictOn(dense(null, 50_000), question)).toMatchObject({
+      met: null,
+      values: [{ value: 50, estimated: true }],
+    });
+    expect(verdictOn(dense(4000), question)).toMatchObject({ met: false, values: [{ value: 4 }] });
+    expect(textReport(dense(null, 50_000))).toContain('~50 (forward-8192, est.)');
+  });
+
+  it('does not compare one adapter, or number of threads, with another', () => {
+    const rows = [
+      row('forward-1024', 'ours', 100),
+      row('forward-1024', 'onnxruntime-web', 50, { adapter: '2 threads' }),
+      row('forward-1024', 'ours', 40, { adapter: '2 threads' }),
+    ];
+    expect(verdictOn(rows, 'forward, wasm: times as fast as onnxruntime-web')?.values).toEqual([
+      { label: 'forward-1024, 2 threads', value: 1.25 },
+    ]);
+  });
+
+  it('on memory is of what comes beyond the weights, and of all', () => {
+    const rows = [
+      row('forward-8192', 'ours', 1, { bytes: 150, activationBytes: 50 }),
+      row('forward-8192', 'dense', 1, { bytes: 300, activationBytes: 200 }),
+    ];
+    const beginning = 'forward, wasm, against dense at 8,192 tokens: times less peak memory';
+    expect(verdictOn(rows, `${beginning} beyond`)).toMatchObject({ met: true, values: [{ value: 4 }] });
+    expect(verdictOn(rows, `${beginning}, weights`)).toMatchObject({ met: false, values: [{ value: 2 }] });
+  });
+
+  it('on twenty generations wants nothing left', () => {
+    const grown = (tensors: number, bytes: number) => [
+      row('generations-20', 'ours', 5, { growth: { tensors, bytes } }),
+    ];
+    expect(verdictOn(grown(0, 0), '20 generations')?.met).toBe(true);
+    expect(verdictOn(grown(1, 4), '20 generations')?.met).toBe(false);
   });
 });
 
@@ -92,15 +138,49 @@ describe('a report', () => {
   });
 });
 
+it('what is kept of an earlier report is what stands between the comments', () => {
+  const rows = [row('decode-16', 'ours', 5)];
+  const circumstances = { command: 'npm run bench', date: '2001-02-03', machine: ['2 cores'] };
+  const kept = `${KEEP_FROM}\nOn a card: 7.\n${KEEP_TO}`;
+  const first = markdownReport(rows, circumstances, kept);
+  expect(keptOf(first)).toBe(kept);
+  expect(markdownReport(rows, circumstances, keptOf(first))).toBe(first);
+  expect(keptOf(markdownReport(rows, circumstances))).toBe('');
+});
+
+describe('passes of a run', () => {
+  const passes = (args: readonly string[], cores: number) =>
+    passesOf(parseOptions(args), cores).map(({ backend, threads = 0 }) => `${backend} ${threads}`);
+
+  it('have wasm twice: with the threads of the page, and with one or several', () => {
+    expect(passes([], 2)).toEqual(['webgpu 0', 'wasm 0', 'wasm 2', 'cpu 0']);
+    expect(passes([], 8)).toEqual(['webgpu 0', 'wasm 0', 'wasm 1', 'cpu 0']);
+    expect(passes(['--threads', '3', '--only', 'wasm'], 8)).toEqual(['wasm 3']);
+    expect(passes(['--runtime', 'node'], 2)).toEqual(['webgpu 0', 'wasm 0', 'cpu 0']);
+  });
+
+  it('have the time that is left', () => {
+    const options = parseOptions(['--minutes', '10', '--only', 'wasm,cpu', '--threads', '1']);
+    const two = passesOf(options, 2);
+    const seconds = (place: number, spent: number) =>
+      suiteOptionsOf(options, two, place, spent).limits.seconds;
+    expect(seconds(0, 0)).toBeCloseTo((600 * 5) / 6.5, 6);
+    expect(seconds(1, 60)).toBe(540);
+    expect(suiteOptionsOf(parseOptions(['--full']), two, 0, 1e9).limits.seconds).toBeNull();
+  });
+});
+
 describe('the command line', () => {
   it('sorts what --only names', () => {
     const { backends, suite } = parseOptions(['--only', 'forward,decode-16,wasm,ours', '--only', 'dense']);
     expect(backends).toEqual(['wasm']);
     expect(suite.cases).toEqual([
+      'forward-128',
       'forward-1024',
       'forward-2048',
       'forward-4096',
       'forward-8192',
+      'decode-16-small',
       'decode-16',
     ]);
     expect(suite.contenders).toEqual(['ours', 'dense']);

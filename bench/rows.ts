@@ -1,15 +1,28 @@
 /** What a measurement is: names, one row, and the statistics of its samples. JSON of the rows is the bench's product. */
 
+/**
+ * In the order of a report. `forward-128` and `decode-16-small` are probes, by which the others are judged; `narrow-…` are
+ * real numbers of tokens at a smaller width, for adapters that are too slow for the model itself (sizes.ts).
+ */
 export const CASES = [
   'first-step',
+  'forward-128',
   'forward-1024',
   'forward-2048',
   'forward-4096',
   'forward-8192',
+  'narrow-1024',
+  'narrow-2048',
+  'narrow-4096',
+  'narrow-8192',
+  'official-8192',
+  'decode-16-small',
   'decode-16',
   'decode-64',
   'decode-128',
   'generate-64',
+  'narrow-generate-64',
+  'generations-20',
 ] as const;
 export type CaseName = (typeof CASES)[number];
 
@@ -48,6 +61,12 @@ export interface Row {
   readonly difference: number | null;
   /** Of the GFLOP/s of the best product of two matrices on the same adapter. */
   readonly share: number | null;
+  /** ms that a run was expected to take, where it was not run for want of time. */
+  readonly estimate?: number;
+  /** What stayed behind after all runs: tensors and their bytes. */
+  readonly growth?: { readonly tensors: number; readonly bytes: number };
+  /** Day of the measurement, YYYY-MM-DD. */
+  readonly date?: string;
   readonly note?: string;
 }
 
@@ -70,3 +89,7 @@ export function summarize(samples: readonly number[]): Milliseconds {
 
 /** Of the row's median, or null. */
 export const medianOf = (row: Row | undefined): number | null => row?.ms.median ?? null;
+
+/** Software adapters known by name. */
+export const isSoftware = (adapter: string): boolean =>
+  /swiftshader|llvmpipe|lavapipe|basic render|softpipe|software/i.test(adapter);

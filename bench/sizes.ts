@@ -1,46 +1,86 @@
 /**
- * How large each case is on each kind of machine. `full` is the case itself; a software adapter gets less of the same
- * architecture, so that a run ends, and its rows say so: ratios then count, milliseconds do not.
+ * The networks that are measured: the stored model, parts of it, the same architecture at a small width and at the
+ * paper's size. Rows say in words which it was.
  */
 import type * as tf from '@tensorflow/tfjs-core';
-import type { Extent3 } from '../src/config/model';
+import type { BlockMode, ModelConfig } from '../src/config/model';
 import { randomWeight } from '../src/model/initialization';
 import { type BenchModel, type HostTensor, uploaded } from './weights';
 
-export interface Size {
-  readonly name: 'full' | 'software' | 'quick';
-  /** What is left of the tokens. */
-  readonly tokens: number;
-  /** Rows and columns of the token grid that is decoded. */
-  readonly rows: number;
-  /** Latent frames are divided by this. */
-  readonly frames: number;
-  /** Which blocks of the stored model are left, in order; all of them when left out. */
+/** What is left of the stored model. */
+export interface Part {
+  /** Blocks, in order; all of them when left out. */
   readonly blocks?: readonly number[];
-  /** What is left of the latent tokens. */
-  readonly latentTokens: number;
+  /** Share of the latent tokens; 1 when left out. */
+  readonly latentTokens?: number;
 }
 
-export const SIZES = {
-  full: { name: 'full', tokens: 1, rows: 16, frames: 1, latentTokens: 1 },
-  /** An eighth of the tokens and of the latent tokens, half of the blocks, the same width. */
-  software: {
-    name: 'software',
-    tokens: 1 / 8,
-    rows: 4,
-    frames: 1,
-    blocks: [0, 1, 6, 7, 8, 9],
-    latentTokens: 1 / 8,
+export const WHOLE: Part = {};
+/** Of the probes, which end in seconds on any adapter: half of the blocks, an eighth of the latent tokens, all the width. */
+export const PROBE: Part = { blocks: [0, 1, 6, 7, 8, 9], latentTokens: 1 / 8 };
+/** Of `--quick`. */
+export const QUICK: Part = { blocks: [0, 1, 7, 8], latentTokens: 1 / 16 };
+
+const pairs = (count: number, ...modes: BlockMode[]): BlockMode[] =>
+  Array.from({ length: count }, () => modes).flat();
+
+/**
+ * A width that software adapters and plain JavaScript can run at the real numbers of tokens, where the model that ships
+ * would take minutes a pass. As many channels a head as that model has.
+ */
+export const NARROW: ModelConfig = {
+  transformer: {
+    width: 64,
+    heads: 2,
+    latentTokens: 32,
+    vocabulary: 256,
+    positions: 8192,
+    modes: ['latent_enc', 'latent_dec', 'lt2l', 'latent_dec'],
   },
-  /** Seconds in all: to see that the bench works, not to measure. */
-  quick: { name: 'quick', tokens: 1 / 64, rows: 1, frames: 8, blocks: [0, 1, 7, 8], latentTokens: 1 / 16 },
-} as const satisfies Record<string, Size>;
+  tokenizer: {
+    codes: 256,
+    codeWidth: 8,
+    norm: 'none',
+    decoder: [
+      { channels: 8, stride: [2, 1, 1], residualBlocks: 0 },
+      { channels: 8, stride: [2, 2, 2], residualBlocks: 0 },
+      { channels: 4, stride: [2, 2, 2], residualBlocks: 0 },
+    ],
+  },
+  grid: [8, 16, 16],
+  frameRate: 16,
+  sampling: { steps: 8 },
+};
+
+/** The paper's transformer for 128 frames of 128×128 pixels: 24 blocks of width 1,024, 344.5 M weights. */
+export const OFFICIAL: ModelConfig = {
+  ...NARROW,
+  transformer: {
+    width: 1024,
+    heads: 16,
+    latentTokens: 256,
+    vocabulary: 16384,
+    positions: 8192,
+    modes: [
+      ...pairs(6, 'latent_enc', 'latent_self'),
+      'latent_enc',
+      ...pairs(5, 'latent_dec', 'lt2l'),
+      'latent_dec',
+    ],
+  },
+};
+
+/** The same for `--quick`, tiny. */
+export const QUICK_OFFICIAL: ModelConfig = {
+  ...OFFICIAL,
+  transformer: { ...NARROW.transformer, positions: 128, modes: OFFICIAL.transformer.modes.slice(-3) },
+};
 
 /** The stored weights, with fewer parts or more positions than they have; new position embeddings are random. */
-export function modelOfSize(stored: BenchModel, size: Size, positions: number): BenchModel {
+export function partOf(stored: BenchModel, part: Part, positions = 0): BenchModel {
   const { config, name } = stored;
-  const latentTokens = config.transformer.latentTokens * size.latentTokens;
-  const kept = size.blocks ?? config.transformer.modes.map((_, i) => i);
+  const latentTokens = config.transformer.latentTokens * (part.latentTokens ?? 1);
+  const kept = part.blocks ?? config.transformer.modes.map((_, i) => i);
   const modes = kept.map((block) => config.transformer.modes[block] ?? 'maskgit');
   const longest = Math.max(positions, config.transformer.positions);
   const overrides = new Map<string, HostTensor>();
@@ -92,8 +132,3 @@ export function modelOfSize(stored: BenchModel, size: Size, positions: number): 
 
 const LATENT_TOKENS = 'transformer.latentTokens';
 const POSITIONS = 'transformer.positionEmbedding';
-
-/** The token grid of a decode of so many frames, `framesPerLatent` of which come from one latent frame. */
-export function gridOf(size: Size, frames: number, framesPerLatent: number): Extent3 {
-  return [Math.max(1, Math.round(frames / framesPerLatent / size.frames)), size.rows, size.rows];
-}

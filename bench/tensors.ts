@@ -5,10 +5,10 @@ import type { Opened } from './contest';
 import type { Runner } from './measure';
 
 export interface TensorWork extends Runner {
-  readonly flops: number | null;
   /** Where `run` watches its memory itself: the most bytes of the last run. */
   readonly watchedBytes?: () => number;
   readonly note?: string;
+  readonly growth?: Opened['growth'];
   readonly dispose: () => void;
 }
 

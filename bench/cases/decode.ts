@@ -9,13 +9,9 @@ import { openBuffers } from '../deviceBuffers';
 import { decoderFlops } from '../flops';
 import { channelsLast, ortDecoder } from '../onnx/session';
 import type { CaseName, Row } from '../rows';
-import { gridOf, modelOfSize } from '../sizes';
 import { stockDecoder } from '../stock/decoder';
 import { disposeAll, openTensors, valuesOf } from '../tensors';
 import type { BenchModel } from '../weights';
-
-export const DECODE_FRAMES = [16, 64, 128] as const;
-export type DecodeFrames = (typeof DECODE_FRAMES)[number];
 
 interface Clip {
   readonly model: BenchModel;
@@ -24,27 +20,33 @@ interface Clip {
   readonly ids: Int32Array;
 }
 
-export async function decodeCase(bench: Bench, frames: DecodeFrames): Promise<Row[]> {
-  const name: CaseName = `decode-${frames}`;
-  const model = modelOfSize(bench.stored, bench.size, 0);
+/** Rows and columns of the probe's token grid: a sixteenth of the pixels. */
+const SMALL = 4;
+
+export async function decodeCase(bench: Bench, name: CaseName): Promise<Row[]> {
+  const { quick, stored: model } = bench;
+  const frames = Number(name.split('-')[1]) / (quick ? 8 : 1);
   const [framesPerLatent] = downsampleOf(model.config.tokenizer);
-  const grid = gridOf(bench.size, frames, framesPerLatent);
+  const [, rows, columns] = model.config.grid;
+  const small = quick ? 1 : name.endsWith('small') ? SMALL : undefined;
+  const latentFrames = Math.max(1, Math.round(frames / framesPerLatent));
+  const grid: Extent3 = [latentFrames, small ?? rows, small ?? columns];
   const { codes } = model.config.tokenizer;
   const ids = Int32Array.from({ length: grid[0] * grid[1] * grid[2] }, (_, i) => (i * 37) % codes);
   const clip: Clip = { model, grid, ids };
   const flops = decoderFlops(model, grid);
-  return contest(bench, name, `${grid.join('×')} tokens, ${model.name}`, [
-    { name: 'ours', open: () => openOurs(clip, flops) },
-    { name: 'tfjs-stock', open: () => openStock(clip, flops) },
-    { name: 'onnxruntime-web', open: () => openOrt(bench, clip, flops) },
+  return contest(bench, { name, work: `${grid.join('×')} tokens, ${model.name}` }, [
+    { name: 'ours', flops, patience: 3, open: () => openOurs(clip) },
+    { name: 'tfjs-stock', flops, open: () => openStock(clip) },
+    { name: 'onnxruntime-web', flops, open: () => openOrt(bench, clip) },
   ]);
 }
 
 /** As the product decodes: a latent frame at a time. */
-function openOurs({ model, grid, ids }: Clip, flops: number): Promise<Opened> {
+function openOurs({ model, grid, ids }: Clip): Promise<Opened> {
   return openTensors(() => {
     const decoder = readDecoder(model.config.tokenizer, model.reader());
-    return { flops, run: () => decodeAll(decoder, ids, grid), dispose: () => disposeAll(decoder) };
+    return { run: () => decodeAll(decoder, ids, grid), dispose: () => disposeAll(decoder) };
   });
 }
 
@@ -82,13 +84,12 @@ export function hostLatents({ host }: BenchModel, ids: Int32Array): Float32Array
 }
 
 /** The whole clip at once. */
-function openStock({ model, grid, ids }: Clip, flops: number): Promise<Opened> {
+function openStock({ model, grid, ids }: Clip): Promise<Opened> {
   return openTensors(() => {
     const { decode, dispose } = stockDecoder(model);
     const values = hostLatents(model, ids);
     const shape: [number, number, number, number, number] = [1, ...grid, model.config.tokenizer.codeWidth];
     return {
-      flops,
       run: async () => {
         const latents = tf.tensor5d(values, shape);
         try {
@@ -102,12 +103,12 @@ function openStock({ model, grid, ids }: Clip, flops: number): Promise<Opened> {
   });
 }
 
-async function openOrt({ ort }: Bench, { model, grid, ids }: Clip, flops: number): Promise<Opened> {
+async function openOrt({ ort }: Bench, { model, grid, ids }: Clip): Promise<Opened> {
   if (typeof ort === 'string') throw new Error(ort);
   const latents = channelsLast(hostLatents(model, ids), ids.length); // [D, T'·H'·W']
   return openBuffers(ort.provider, async () => {
     const { run, note, dispose } = await ortDecoder(ort, model, grid);
     // Turning the frames' channels to the end, a part of a per cent of the time, makes outputs comparable.
-    return { flops, run: async () => channelsLast(await run(latents), 3), note, dispose };
+    return { run: async () => channelsLast(await run(latents), 3), note, dispose };
   });
 }

@@ -1,80 +1,51 @@
 /** How long does one forward pass take, at growing numbers of tokens, half of them known? */
-import { readTransformer, runTransformer, type TokenSets } from '../../src/model/transformer';
-import { type Bench, contest, type Opened } from '../contest';
+import { readTransformer } from '../../src/model/transformer';
+import { type Bench, type Contender, contest, type Opened } from '../contest';
 import { openBuffers } from '../deviceBuffers';
-import { transformerFlops } from '../flops';
 import { ortTransformer } from '../onnx/session';
 import type { CaseName, Row } from '../rows';
-import { modelOfSize } from '../sizes';
 import { stockTransformer } from '../stock/transformer';
 import { disposeAll, openTensors, valuesOf } from '../tensors';
-import type { BenchModel } from '../weights';
 import { otherFamilies } from './families';
+import { type Pass, passOfCase, readLogits } from './pass';
 
-export const FORWARD_TOKENS = [1024, 2048, 4096, 8192] as const;
-export type ForwardTokens = (typeof FORWARD_TOKENS)[number];
+/** Up to here the others have twice the time, so that slow adapters compare the model itself at one size at least. */
+const PATIENT_TOKENS = 1024;
 
-export interface ForwardContest {
-  readonly model: BenchModel;
-  readonly sets: TokenSets;
-  readonly flops: number;
-  /** What is computed, in words. */
-  readonly work: string;
+export async function forwardCase(bench: Bench, name: CaseName): Promise<Row[]> {
+  const pass = passOfCase(bench, name);
+  return contest(bench, { name, work: pass.work }, passContenders(bench, pass));
 }
 
-export function forwardContest(bench: Bench, nominal: ForwardTokens): ForwardContest {
-  const tokens = Math.round(nominal * bench.size.tokens);
-  const model = modelOfSize(bench.stored, bench.size, tokens);
-  const sets = halfKnown(tokens, model.config.transformer.vocabulary);
-  const flops = transformerFlops(model.config.transformer, sets.context.length, sets.target.length);
-  return { model, sets, flops, work: `${sets.context.length} + ${sets.target.length} tokens, ${model.name}` };
+export function passContenders(bench: Bench, pass: Pass): Contender[] {
+  const { flops } = pass;
+  const patience = pass.sets.tokens.length > PATIENT_TOKENS ? 1 : 2;
+  return [
+    { name: 'ours', flops, patience: 3, open: () => openOurs(pass) },
+    { name: 'tfjs-stock', flops, patience, open: () => openStock(pass) },
+    { name: 'onnxruntime-web', flops, patience, open: () => openOrt(bench, pass) },
+    ...otherFamilies(pass),
+  ];
 }
 
-export async function forwardCase(bench: Bench, nominal: ForwardTokens): Promise<Row[]> {
-  const name: CaseName = `forward-${nominal}`;
-  const work = forwardContest(bench, nominal);
-  return contest(bench, name, work.work, [
-    { name: 'ours', open: () => openOurs(work) },
-    { name: 'tfjs-stock', open: () => openStock(work) },
-    { name: 'onnxruntime-web', open: () => openOrt(bench, work) },
-    ...otherFamilies(work.model, work.sets),
-  ]);
-}
-
-/** Half of the tokens known, half predicted, in an order that mixes the grid. */
-export function halfKnown(tokens: number, vocabulary: number): TokenSets {
-  const order = Int32Array.from({ length: tokens }, (_, i) => i).sort(
-    (a, b) => ((a * 997) % 8191) - ((b * 997) % 8191),
-  );
-  return {
-    tokens: Int32Array.from({ length: tokens }, (_, i) => (i * 7) % vocabulary),
-    context: order.slice(0, tokens / 2),
-    target: order.slice(tokens / 2),
-  };
-}
-
-function openOurs({ model, sets, flops }: ForwardContest): Promise<Opened> {
+function openOurs({ model, sets }: Pass): Promise<Opened> {
   return openTensors(() => {
     const parameters = readTransformer(model.config.transformer, model.reader());
-    return {
-      flops,
-      run: () => valuesOf(runTransformer(parameters, sets)),
-      dispose: () => disposeAll(parameters),
-    };
+    return { run: () => readLogits(parameters, sets), dispose: () => disposeAll(parameters) };
   });
 }
 
-export function openStock({ model, sets, flops }: ForwardContest): Promise<Opened> {
+export function openStock({ model, sets }: Pass): Promise<Opened> {
   return openTensors(() => {
     const { forward, dispose } = stockTransformer(model);
-    return { flops, run: () => valuesOf(forward(sets)), dispose };
+    return { run: () => valuesOf(forward(sets)), dispose };
   });
 }
 
-export async function openOrt({ ort }: Bench, { model, sets, flops }: ForwardContest): Promise<Opened> {
+export async function openOrt({ ort }: Bench, { model, sets }: Pass): Promise<Opened> {
   if (typeof ort === 'string') throw new Error(ort);
   return openBuffers(ort.provider, async () => {
     const { run, note, dispose } = await ortTransformer(ort, model);
-    return { flops, run: () => run(sets), note, dispose };
+    return { run: () => run(sets), note, dispose };
   });
 }

@@ -6,37 +6,69 @@ import { createEngine } from '../../src/pipeline/engine';
 import { generate } from '../../src/pipeline/generate';
 import { sampleTokens } from '../../src/sampling/generate';
 import { type GridState, predictFromLogits } from '../../src/sampling/steps';
-import { type Bench, contest, type Opened } from '../contest';
+import type { Piece } from '../allowance';
+import { type Bench, type Contender, contest, type Opened } from '../contest';
 import { openBuffers } from '../deviceBuffers';
+import { decoderFlops, transformerFlops } from '../flops';
 import { channelsLast, ortDecoder, ortTransformer } from '../onnx/session';
-import type { Row } from '../rows';
-import { gridOf, modelOfSize } from '../sizes';
+import type { CaseName, Row } from '../rows';
+import { partOf, QUICK } from '../sizes';
 import { stockDecoder } from '../stock/decoder';
 import { stockTransformer } from '../stock/transformer';
 import { openTensors, valuesOf } from '../tensors';
 import type { BenchModel } from '../weights';
 import { hostLatents } from './decode';
+import { narrowModel } from './pass';
 
-interface Clip {
+export interface Clip {
   readonly model: BenchModel;
   readonly grid: Extent3;
   readonly options: GenerationOptions;
 }
 
-export async function generateCase(bench: Bench): Promise<Row[]> {
-  const stored = modelOfSize(bench.stored, bench.size, 0);
-  const framesPerLatent = modelFacts(stored.config).framesPerLatent;
-  const grid = gridOf(bench.size, 64, framesPerLatent);
-  const model = { ...stored, config: { ...stored.config, grid } };
-  const frames = grid[0] * framesPerLatent;
-  const options = { ...defaultGenerationOptions(modelFacts(model.config)), frames, seed: 1 };
-  if (bench.size.name === 'quick') options.steps = 3;
-  const clip: Clip = { model, grid, options };
-  return contest(bench, 'generate-64', `${grid.join('×')} tokens, ${options.steps} steps, ${model.name}`, [
-    { name: 'ours', open: () => openOurs(clip) },
-    { name: 'tfjs-stock', open: () => openStock(clip) },
-    { name: 'onnxruntime-web', open: () => openOrt(bench, clip) },
+const FRAMES = 64;
+/** Of `--quick`. */
+const FEW_STEPS = 3;
+
+export async function generateCase(bench: Bench, name: CaseName): Promise<Row[]> {
+  const { stored, quick } = bench;
+  const narrow = name.startsWith('narrow');
+  const clip = clipOf(narrow ? narrowModel() : quick ? partOf(stored, QUICK) : stored, FRAMES, quick);
+  const { model, grid, options } = clip;
+  const more: Pick<Contender, 'flops' | 'pieces'> = narrow
+    ? { flops: null }
+    : { flops: null, pieces: piecesOf(clip) };
+  return contest(bench, { name, work: `${grid.join('×')} tokens, ${options.steps} steps, ${model.name}` }, [
+    { name: 'ours', ...more, patience: 3, open: () => openOurs(clip) },
+    { name: 'tfjs-stock', ...more, open: () => openStock(clip) },
+    { name: 'onnxruntime-web', ...more, open: () => openOrt(bench, clip) },
   ]);
+}
+
+export function clipOf(model: BenchModel, frames: number, quick: boolean): Clip {
+  const facts = modelFacts(model.config);
+  const [, rows, columns] = model.config.grid;
+  const grid: Extent3 = quick
+    ? [1, 1, 1]
+    : [Math.max(1, Math.round(frames / facts.framesPerLatent)), rows, columns];
+  const config = { ...model.config, grid };
+  const options = {
+    ...defaultGenerationOptions(modelFacts(config)),
+    frames: grid[0] * facts.framesPerLatent,
+    seed: 1,
+  };
+  if (quick) options.steps = FEW_STEPS;
+  return { model: { ...model, config }, grid, options };
+}
+
+/** Steps at half context, which is their mean, and the decode. Revising is left out: an estimate only. */
+function piecesOf({ model, grid, options }: Clip): Piece[] {
+  const tokens = grid[0] * grid[1] * grid[2];
+  const step = transformerFlops(model.config.transformer, tokens / 2, tokens / 2);
+  return [
+    { kind: 'forward', flops: options.steps * step },
+    { kind: 'decode', flops: decoderFlops(model, grid) },
+  ];
 }
 
 function openOurs({ model, options }: Clip): Promise<Opened> {
@@ -45,7 +77,6 @@ function openOurs({ model, options }: Clip): Promise<Opened> {
   return openTensors(async () => {
     const engine = await createEngine({ ...manifest, model: model.config }, model.reader());
     return {
-      flops: null,
       run: async () => {
         for await (const event of generate(engine, options)) if (event.type === 'clip') return undefined;
         throw new Error('the generation ended without a clip');
@@ -75,7 +106,6 @@ function openStock(clip: Clip): Promise<Opened> {
     const decoder = stockDecoder(model);
     const shape: [number, number, number, number, number] = [1, ...grid, model.config.tokenizer.codeWidth];
     return {
-      flops: null,
       run: async () => {
         const ids = await sample(clip, (state) => valuesOf(transformer.forward(state)));
         const latents = tf.tensor5d(hostLatents(model, ids), shape);
@@ -97,7 +127,6 @@ async function openOrt({ ort }: Bench, clip: Clip): Promise<Opened> {
     const transformer = await ortTransformer(ort, clip.model);
     const decoder = await ortDecoder(ort, clip.model, clip.grid);
     return {
-      flops: null,
       note: transformer.note || decoder.note,
       run: async () => {
         const ids = await sample(clip, transformer.run);

@@ -12,8 +12,8 @@ import { valuesOf } from '../tensors';
 const CHAIN = 4;
 
 /** GFLOP/s of the quickest of tfjs, our linear kernel and onnxruntime-web. */
-export async function bestMatmul(bench: Omit<Bench, 'best'>): Promise<number | null> {
-  const n = { full: 1024, software: 256, quick: 64 }[bench.size.name];
+export async function bestMatmul(bench: Omit<Bench, 'best'>, slow: boolean): Promise<number | null> {
+  const n = bench.quick ? 64 : slow ? 256 : 1024;
   const square = (): tf.Tensor2D => tf.randomUniform([n, n], -1 / n, 1 / n, 'float32', 1);
   const [x, weight] = [square(), square()];
   const chain = (product: (y: tf.Tensor2D) => tf.Tensor): Promise<Float32Array> =>
@@ -31,7 +31,10 @@ export async function bestMatmul(bench: Omit<Bench, 'best'>): Promise<number | n
   const { ort } = bench;
   const session = typeof ort === 'string' ? undefined : await ortChain(ort, n).catch(() => undefined);
   if (session) runners.push(session);
-  const results = await alternate(runners, bench.effort);
+  const milliseconds = bench.allowance.budget();
+  const { mostRuns, clock } = bench;
+  const effort = { milliseconds, patience: milliseconds, mostRuns, ...(clock ? { clock } : {}) };
+  const results = await alternate(runners, effort);
   await session?.dispose();
   tf.dispose([x, weight]);
   const times = results.flatMap((result) => (result instanceof Error ? [] : [result.ms.min ?? Number.NaN]));

@@ -6,7 +6,7 @@ import type { Extent3 } from '../../src/config/model';
 import type { TokenSets } from '../../src/model/transformer';
 import type { BenchModel } from '../weights';
 import { decoderGraph } from './decoder';
-import { transformerGraph } from './transformer';
+import { readsKnown, transformerGraph } from './transformer';
 
 export type OrtModule = typeof ort;
 
@@ -35,11 +35,13 @@ export async function ortTransformer(
     note,
     dispose: () => session.release(),
     run: async ({ tokens, context, target }) => {
-      const contextTokens = context.map((position) => tokens[position] ?? 0);
+      const empty = readsKnown(model) && context.length === 0;
+      const positions = empty ? Int32Array.of(0) : context;
       const feeds = {
-        contextTokens: integers(contextTokens),
-        context: integers(context),
+        contextTokens: integers(positions.map((position) => (empty ? 0 : (tokens[position] ?? 0)))),
+        context: integers(positions),
         target: integers(target),
+        ...(readsKnown(model) ? { known: new Tensor('float32', Float32Array.of(empty ? 0 : 1), [1]) } : {}),
       };
       return outputOf(await session.run(feeds), 'logits');
     },
@@ -52,7 +54,7 @@ export async function ortDecoder(
   model: BenchModel,
   grid: Extent3,
 ): Promise<OrtRunner<Float32Array, Float32Array>> {
-  const { session, note } = await openSession(ort, decoderGraph(model, grid), 'frames');
+  const { session, note } = await openSession(ort, decoderGraph(model, grid, ort.provider), 'frames');
   const dims = [1, model.config.tokenizer.codeWidth, ...grid];
   return {
     note,

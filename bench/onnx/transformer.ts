@@ -18,14 +18,23 @@ interface Streams {
 interface Context {
   readonly graph: GraphBuilder;
   readonly model: BenchModel;
+  /** 0 where the context is empty; absent without latent_enc blocks. */
+  readonly known?: Ref;
 }
+
+/** Whether the graph has the input `known`. */
+export const readsKnown = ({ config }: BenchModel): boolean =>
+  config.transformer.modes.includes('latent_enc');
 
 /**
  * Inputs, all int32: `contextTokens` [NC] codes, `context` [NC] and `target` [NT] positions. Output `logits` [NT, V].
+ * With latent_enc blocks NC may not be 0, as onnxruntime divides by the number of keys: an empty context is one token of
+ * any kind, and the float32 `known` [1], else 1, is 0. It multiplies what those blocks read.
  */
 export function transformerGraph(model: BenchModel): Uint8Array {
   const graph = new GraphBuilder();
-  const context: Context = { graph, model };
+  const known = readsKnown(model) ? { known: graph.input('known', 'float32', [1]) } : {};
+  const context: Context = { graph, model, ...known };
   const { vocabulary, modes } = model.config.transformer;
   let streams = embed(context);
   modes.forEach((mode, i) => {
@@ -64,13 +73,13 @@ function embed(context: Context): Streams {
 function runBlock(context: Context, mode: BlockMode, name: string, streams: Streams): Streams {
   const { graph } = context;
   const { latents, contexts, targets } = streams;
-  const attend = (query: Ref, others: readonly Ref[], queryIsKey: boolean): Ref =>
-    runAttention(context, name, query, others, queryIsKey);
+  const attend = (query: Ref, others: readonly Ref[], queryIsKey: boolean, share?: Ref): Ref =>
+    runAttention(context, name, { query, others, queryIsKey, ...(share ? { share } : {}) });
   switch (mode) {
     case 'latent_self':
       return { ...streams, latents: attend(latents, [], true) };
     case 'latent_enc':
-      return { ...streams, latents: attend(latents, [contexts], false) };
+      return { ...streams, latents: attend(latents, [contexts], false, context.known) };
     case 'lt2l':
       return { ...streams, latents: attend(latents, [targets], true) };
     case 'latent_dec':
@@ -101,25 +110,29 @@ function linear(context: Context, x: Ref, name: string): Ref {
   return context.graph.node('Gemm', [x, weight(context, `${name}.weight`), weight(context, `${name}.bias`)]);
 }
 
-function runAttention(
-  context: Context,
-  name: string,
-  query: Ref,
-  others: readonly Ref[],
-  queryIsKey: boolean,
-): Ref {
+interface Attending {
+  readonly query: Ref;
+  readonly others: readonly Ref[];
+  readonly queryIsKey: boolean;
+  /** What was read is multiplied by it. */
+  readonly share?: Ref;
+}
+
+function runAttention(context: Context, name: string, attending: Attending): Ref {
+  const { query, others, queryIsKey, share } = attending;
   const { graph } = context;
   const normalQuery = layerNorm(context, query, `${name}.norm1`);
   const keys = others.map((x) => layerNorm(context, x, `${name}.norm1`));
   if (queryIsKey) keys.unshift(normalQuery);
   const [first = normalQuery] = keys;
   const key = keys.length > 1 ? graph.node('Concat', keys, { axis: 0 }) : first; // [NK, C]
-  const mixed = attention(
+  const read = attention(
     context,
     linear(context, normalQuery, `${name}.query`),
     linear(context, key, `${name}.key`),
     linear(context, key, `${name}.value`),
   );
+  const mixed = share ? graph.node('Mul', [read, share]) : read;
   const sum = graph.node('Add', [linear(context, mixed, `${name}.projection`), normalQuery]);
   const hidden = graph.node('Gelu', [
     linear(context, layerNorm(context, sum, `${name}.norm2`), `${name}.expand`),

@@ -10,8 +10,8 @@ import { type Browser, chromium } from '@playwright/test';
 import { build, type PreviewServer, preview } from 'vite';
 import { PLAIN_BROWSER, WEBGPU_BROWSER } from '../../e2e/chromium';
 import { keepThreadedWasmGlue } from '../../scripts/vite-plugins';
-import type { BenchBackend } from '../rows';
-import { isSoftware, type SuiteOptions } from '../suite';
+import { type BenchBackend, isSoftware } from '../rows';
+import type { SuiteOptions } from '../suite';
 import type { Message } from './message';
 
 const ROOT = resolve(import.meta.dirname, '../..');
@@ -29,10 +29,9 @@ const ISOLATION = {
   'Cross-Origin-Embedder-Policy': 'require-corp',
 };
 
-/** Runs each backend; `receive` gets what they say. Gives the browser's name and version. */
+/** Runs each pass, whose options are asked for when it begins; `receive` gets what they say. Gives the browser's name and version. */
 export async function runInChromium(
-  backends: readonly BenchBackend[],
-  options: Omit<SuiteOptions, 'backend'>,
+  passes: readonly (() => SuiteOptions)[],
   receive: (message: Message, backend: BenchBackend) => void,
 ): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'mebt-bench-'));
@@ -43,11 +42,13 @@ export async function runInChromium(
     server = await servePage(folder);
     const address = server.resolvedUrls?.local[0];
     if (!address) throw new Error('The server of the bench got no address.');
-    for (const backend of backends) {
+    for (const optionsOf of passes) {
+      const options = optionsOf();
+      const { backend } = options;
       const browser = await launchFor(backend, address);
       version = `Chromium ${browser.version()}`;
       try {
-        await runOne(browser, address, { ...options, backend }, (message) => receive(message, backend));
+        await runOne(browser, address, options, (message) => receive(message, backend));
       } finally {
         await browser.close();
       }

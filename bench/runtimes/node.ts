@@ -9,17 +9,17 @@ import type { SuiteOptions } from '../suite';
 import type { Message } from './message';
 import { writeBundle } from './node/bundle';
 
-/** Runs each backend; `receive` gets what they say. Gives Node's name and version. */
+/** Runs each pass, whose options are asked for when it begins; `receive` gets what they say. Gives Node's name and version. */
 export async function runInNode(
-  backends: readonly BenchBackend[],
-  options: Omit<SuiteOptions, 'backend'>,
+  passes: readonly (() => SuiteOptions)[],
   receive: (message: Message, backend: BenchBackend) => void,
 ): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'mebt-bench-'));
   try {
     const bundle = await writeBundle(folder);
-    for (const backend of backends) {
-      await runOne(bundle, { ...options, backend }, (message) => receive(message, backend));
+    for (const optionsOf of passes) {
+      const options = optionsOf();
+      await runOne(bundle, options, (message) => receive(message, options.backend));
     }
   } finally {
     rmSync(folder, { recursive: true, force: true });

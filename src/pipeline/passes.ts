@@ -23,6 +23,8 @@ const MOST_RUNS = 5;
 const PARTS = 4;
 /** Counted steps a part. */
 const MOST_STEPS = 8;
+/** Steps of the autoregressive family that a measurement takes at least: one a part, and one before them. */
+export const FEWEST_STEPS = PARTS + 1;
 
 /**
  * @param share ms that repetitions may take; the fewest possible are made in any case
@@ -122,7 +124,7 @@ async function measureSteps(
       extrapolated: result.steps < tokens,
       bytes,
     },
-    cost: (PARTS + 1) * result.step,
+    cost: FEWEST_STEPS * result.step,
   };
 }
 

@@ -1,0 +1,65 @@
+/** Which backends a run visits, with how many threads, and how its time is divided among them. */
+import type { BenchOptions } from './options';
+import type { BenchBackend, CaseName } from './rows';
+import type { SuiteOptions } from './suite';
+
+/** One backend, one process or page. */
+export interface BackendPass {
+  readonly backend: BenchBackend;
+  /** wasm; the page's own choice when left out. */
+  readonly threads?: number;
+  /** Only these of the cases that were asked for. */
+  readonly cases?: readonly CaseName[];
+  /** Share of the time, against those of the passes that are still to come. */
+  readonly share: number;
+}
+
+const SHARES: Readonly<Record<BenchBackend, number>> = { webgpu: 6, wasm: 5, cpu: 1.5 };
+const SHARE_OF_THREADS = 1;
+/** What is measured again with another number of threads. */
+const THREADED: readonly CaseName[] = [
+  'forward-128',
+  'forward-1024',
+  'forward-8192',
+  'decode-16',
+  'decode-64',
+];
+/** tfjs's wasm module never starts more; the page leaves a core free (src/worker/backend.ts). */
+const MOST_THREADS = 4;
+
+/** In a browser of `cores` cores wasm has a second pass, where the page would use one thread with several, and else with one. */
+export function passesOf(options: BenchOptions, cores: number): BackendPass[] {
+  const { backends, runtime, suite } = options;
+  const passes: BackendPass[] = backends.map((backend) => ({
+    backend,
+    share: SHARES[backend],
+    ...(backend === 'wasm' && suite.threads !== undefined ? { threads: suite.threads } : {}),
+  }));
+  const others = Math.min(MOST_THREADS, cores) > 1 && suite.threads === undefined && runtime === 'chromium';
+  const wanted = THREADED.filter((one) => suite.cases.length === 0 || suite.cases.includes(one));
+  const place = passes.findIndex(({ backend }) => backend === 'wasm');
+  if (!others || place < 0 || wanted.length === 0) return passes;
+  const threads = cores - 1 > 1 ? 1 : Math.min(MOST_THREADS, cores);
+  const again: BackendPass = { backend: 'wasm', threads, cases: wanted, share: SHARE_OF_THREADS };
+  return passes.toSpliced(place + 1, 0, again);
+}
+
+/** What a pass is told when it begins, `spent` seconds after the run began: time that others left is its own, too. */
+export function suiteOptionsOf(
+  { suite, minutes }: BenchOptions,
+  passes: readonly BackendPass[],
+  place: number,
+  spent: number,
+): SuiteOptions {
+  const pass = passes[place];
+  if (!pass) throw new RangeError(`suiteOptionsOf: there is no pass ${place}.`);
+  const shares = passes.slice(place).reduce((sum, { share }) => sum + share, 0);
+  const seconds = minutes === null ? null : Math.max(1, ((60 * minutes - spent) * pass.share) / shares);
+  return {
+    ...suite,
+    backend: pass.backend,
+    ...(pass.threads === undefined ? {} : { threads: pass.threads }),
+    ...(pass.cases ? { cases: pass.cases } : {}),
+    limits: { ...suite.limits, seconds },
+  };
+}
