@@ -323,7 +323,8 @@ class Codebook(nn.Module):
             n, codes = flat.shape[0], self.codes.shape[0]
             pick = torch.randperm(max(n, codes), device=flat.device)[:codes] % n
             self.codes.copy_(flat[pick])
-            self.sums.copy_(flat[pick])
+            self.counts.fill_(2 * self.restart_below * n / codes)  # as a restarted code: soon dead if not used
+            self.sums.copy_(flat[pick] * self.counts[:, None])
             if workers:
                 workers.start_alike(self)
             self.ready.fill_(True)
