@@ -1,1 +1,1 @@
-"""Procedural sky time-lapse clips: the training data of the model sky-64."""
+"""Procedural sky time-lapse clips: the training data of the models sky-64 and sky-128."""

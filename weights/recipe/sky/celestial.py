@@ -65,16 +65,21 @@ def stars(scene: Scene, frames: int, size: int, device: str) -> Tensor:
     margin, spread = 0.2, (1 + 2 * 0.2) * 1.2
     n = round(scene.stars * spread / (1 - scene.land_height))
     places = rng.uniform(-margin, 1 + margin, n), rng.uniform(0, 1 + margin, n)
-    far = _spaced(np.stack(places, -1))
+    far = _spaced(np.stack(places, -1), 0.03 if scene.fine else 0.05)
     v = unproject(scene, places[0][far], places[1][far])
     n = len(v)
     bright = 0.13 + 0.95 * rng.random(n) ** 3.0
+    if scene.fine:
+        bright = 0.12 + 1.5 * rng.random(n) ** 4.0
     tint = rng.uniform(-1, 1, n)[:, None] * np.array([0.16, 0.0, -0.2]) + 1
     centres = project(scene, turn_about(*_about(scene, frames, v)), size)  # [T, S, 2]
     scale = size / 64
     c = torch.as_tensor(centres, dtype=torch.float32, device=device)
     p = torch.arange(size, device=device) + 0.5
-    sigma = 0.62 * scale
+    sigma: Tensor | float = 0.62 * scale
+    if scene.fine:  # points, the bright ones a little larger
+        sigma = torch.as_tensor(0.56 + 0.2 * np.minimum(bright, 1.2), dtype=torch.float32, device=device)[None, :, None]
+        sigma = sigma * max(1.0, scale / 2)
     gx = torch.exp(-((p - c[..., 0, None]) ** 2) / (2 * sigma**2))  # [T, S, W]
     gy = torch.exp(-((p - c[..., 1, None]) ** 2) / (2 * sigma**2))  # [T, S, H]
     colour = torch.as_tensor(bright[:, None] * tint, dtype=torch.float32, device=device)  # [S, 3]

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .camera import Camera
-from .noise import Stack, lookup, lost_variance, make_stack, puffs, streaks
+from .noise import Stack, fine_puffs, fine_streaks, lookup, lost_variance, make_stack, puffs, streaks
 from .scene import Scene
 
 CYCLES = 8.0  # largest puffs along one period of the texture
@@ -51,10 +51,15 @@ def _mixed(stack: Stack, x: Tensor, z: Tensor, steep: Tensor, turn: Tensor) -> T
 
 def cumulus(scene: Scene, camera: Camera, light: Tensor, generator: torch.Generator) -> Deck | None:
     """The lower deck, shaded from light directions [T, 3]."""
-    textures = torch.stack([puffs(generator, CYCLES) for _ in range(2)]).to(camera.up.device)  # [2, N, N]
+    t, device = len(light), camera.up.device
+    if scene.fine and scene.cumulus < 0.03:
+        return None
+    if scene.fine:
+        textures = torch.stack([fine_puffs(scene.seed, s, CYCLES, device) for s in (0, 10)])  # [2, N, N]
+    else:
+        textures = torch.stack([puffs(generator, CYCLES) for _ in range(2)]).to(device)
     if scene.cumulus < 0.03:
         return None
-    t, device = len(light), camera.up.device
     steep = _steep(camera.up)  # [H]
     top = float(steep[0])
     period = scene.puff * CYCLES
@@ -64,8 +69,11 @@ def cumulus(scene: Scene, camera: Camera, light: Tensor, generator: torch.Genera
     x = (camera.across[None, :] / steep[:, None])[None] + dx  # [T, H, W]
     z = (1 / steep)[None, :, None] + dz + torch.zeros_like(x)
     density = _mixed(stack, x, z, steep, turn)
-    threshold = float(torch.quantile(textures[0], 1 - scene.cumulus))
-    edge = 0.55 + 0.55 * scene.softness
+    if scene.relief:  # a full deck: thick and thin about the mean, and no hole
+        thickness = F.softplus(density * 2.0 + 1.0) / 2.0
+        return Deck(torch.full_like(density, 0.985), thickness, _march(scene, stack, x, z, steep, turn, light, 0.3))
+    threshold = float(torch.quantile(textures[0][::2, ::2] if scene.fine else textures[0], 1 - scene.cumulus))
+    edge = 0.34 + 0.5 * scene.softness if scene.fine else 0.55 + 0.55 * scene.softness
     width = (edge**2 + 8 * lost_variance(stack, steep)[0]).sqrt()[:, None]  # [H, 1]
     alpha = _smooth((density - threshold) / width + 0.45)
     thickness = F.softplus((density - threshold) * 3.0) / 3.0
@@ -99,10 +107,15 @@ def _march(
 def cirrus(scene: Scene, camera: Camera, frames: int, generator: torch.Generator) -> Deck | None:
     """The upper deck: thin, so its light is not marched."""
     angle = float(torch.deg2rad(torch.tensor(scene.cirrus_angle)))
-    textures = torch.stack([streaks(generator, angle, 8.0) for _ in range(2)]).to(camera.up.device)  # [2, N, N]
+    device = camera.up.device
+    if scene.fine and scene.cirrus < 0.02:
+        return None
+    if scene.fine:
+        textures = torch.stack([fine_streaks(scene.seed, s, angle, 8.0, device) for s in (20, 24)])  # [2, N, N]
+    else:
+        textures = torch.stack([streaks(generator, angle, 8.0) for _ in range(2)]).to(device)
     if scene.cirrus < 0.02:
         return None
-    device = camera.up.device
     steep = _steep(camera.up)
     top = float(steep[0])
     stack = make_stack(textures, 5.0, scene.fov / camera.size, CURVE, top)

@@ -16,8 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
+from .scene import VARIETIES, draw_scene
+
 _clips: np.memmap  # of a worker, set when it starts
 _device: str
+_variety: str
 
 # First seed and one past the last seed of each split; they never overlap (a test holds this).
 SPLITS: dict[str, tuple[int, int]] = {
@@ -46,48 +49,53 @@ def _open(path: Path, shape: tuple[int, ...]) -> np.memmap:
     return np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
 
 
-def _start_worker(path: Path, device: str) -> None:
-    global _clips, _device
+def _start_worker(path: Path, device: str, variety: str) -> None:
+    global _clips, _device, _variety
     import torch
 
     torch.set_num_threads(1)
-    _clips, _device = np.load(path, mmap_mode="r+"), device
+    _clips, _device, _variety = np.load(path, mmap_mode="r+"), device, variety
 
 
 def _work(job: tuple[int, int]) -> int:
     """Renders one seed into its place; returns the place."""
     from .render import render
-    from .scene import draw_scene
 
     index, seed = job
     _, frames, size = _clips.shape[:3]
-    _clips[index] = render(draw_scene(seed), frames, size, _device).cpu().numpy()
+    _clips[index] = render(draw_scene(seed, _variety), frames, size, _device).cpu().numpy()
     return index
 
 
-def _write_labels(path: Path, seeds: range) -> None:
-    from .scene import draw_scene
-
-    lines = [json.dumps(draw_scene(s).labels()) for s in seeds]
+def _write_labels(path: Path, seeds: range, variety: str) -> None:
+    lines = [json.dumps(draw_scene(s, variety).labels()) for s in seeds]
     if path.exists() and path.read_text().splitlines() != lines:
         raise ValueError(f"{path}: labels of other scenes (seeds or recipe changed); move the split away first")
     path.write_text("\n".join(lines) + "\n")
 
 
 def build(
-    split: str, start: int, count: int, out: Path, frames: int, size: int, workers: int, device: str = "cpu"
+    split: str,
+    start: int,
+    count: int,
+    out: Path,
+    frames: int,
+    size: int,
+    workers: int,
+    device: str = "cpu",
+    variety: str = "sky-64",
 ) -> None:
     """Renders what is missing of the split."""
     out.mkdir(parents=True, exist_ok=True)
     seeds = split_seeds(split, start, count)
-    _write_labels(out / f"{split}.jsonl", seeds)
+    _write_labels(out / f"{split}.jsonl", seeds, variety)
     path = out / f"{split}.npy"
     clips = _open(path, (count, frames, size, size, 3))
     done = _open(out / f"{split}.done.npy", (count,))
     jobs = [(i, seeds[i]) for i in range(count) if not done[i]]
     print(f"{split}: {count} clips, {count - len(jobs)} already there, {workers} workers -> {path}", flush=True)
     began = told = time.monotonic()
-    with mp.get_context("spawn").Pool(workers, _start_worker, (path, device)) as pool:
+    with mp.get_context("spawn").Pool(workers, _start_worker, (path, device, variety)) as pool:
         for n, index in enumerate(pool.imap_unordered(_work, jobs, chunksize=4), 1):
             done[index] = 1
             now = time.monotonic()
@@ -108,8 +116,9 @@ def main() -> int:
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--scenes", choices=VARIETIES, default="sky-64", help="which set of scenes the seeds draw")
     a = parser.parse_args()
-    build(a.split, a.start, a.count, a.out, a.frames, a.size, a.workers, a.device)
+    build(a.split, a.start, a.count, a.out, a.frames, a.size, a.workers, a.device, a.scenes)
     return 0
 
 

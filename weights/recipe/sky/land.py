@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from .noise import N, band, white
 from .scene import Scene
 
 SUB = 8  # columns sampled in each pixel of a 64 pixel picture
@@ -21,6 +23,7 @@ class Ridge:
     below: Tensor  # [H, W] depth under the crest, fraction of the picture
     slope: Tensor  # [W] of the crest, for which side the light falls on
     distance: float  # 0 near .. 1 lost in the air
+    crest: np.ndarray  # [W * SUB] height, fraction of the picture
 
 
 def _waves(rng: np.random.Generator, x: np.ndarray, first: float, octaves: int, fall: float) -> np.ndarray:
@@ -58,8 +61,25 @@ def _conifers(rng: np.random.Generator, x: np.ndarray, height: float) -> np.ndar
     return out
 
 
-def _crests(scene: Scene, x: np.ndarray) -> list[tuple[np.ndarray, float]]:
+def crests(scene: Scene, x: np.ndarray) -> list[tuple[np.ndarray, float]]:
     """Heights (fraction of the picture) over places x in 0..1, with distance; far first."""
+    found = _crests(scene, x)
+    if not scene.fine:
+        return found
+    rng = np.random.default_rng([scene.seed, 0x1A4D, 128])
+    out = []
+    for line, distance in found:
+        if scene.water and scene.land != "plain":  # the far shore stands on the horizon
+            line = scene.horizon_y + line
+        rough = _waves(rng, x, 9.0, 4, 0.55) * scene.land_height * (0.035 if scene.land == "jagged" else 0.02)
+        if scene.land in ("rolling", "ridges") and distance < 0.5:  # woods along parts of the crest
+            woods = np.clip(_waves(rng, x, 1.3, 3, 0.6) * 2.2 + 0.3, 0, 1)
+            rough = rough + _conifers(rng, x, 0.024 * (1 - distance)) * woods * (0.5 if scene.water else 1.0)
+        out.append((line + rough, distance))
+    return out
+
+
+def _crests(scene: Scene, x: np.ndarray) -> list[tuple[np.ndarray, float]]:
     rng = np.random.default_rng([scene.seed, 0x1A4D])
     h = scene.land_height
     if scene.land == "rolling":
@@ -89,7 +109,7 @@ def ridges(scene: Scene, size: int, device: str) -> list[Ridge]:
     x = (np.arange(n) + 0.5) / n
     bottom = 1 - (np.arange(size) + 1) / size  # lower edge of each row
     out = []
-    for crest, distance in _crests(scene, x):
+    for crest, distance in crests(scene, x):
         cover = np.clip((crest[None] - bottom[:, None]) * size, 0, 1).reshape(size, size, SUB).mean(-1)
         line = crest.reshape(size, SUB).mean(-1)
         below = np.clip(line[None] - bottom[:, None], 0, 1)
@@ -97,7 +117,7 @@ def ridges(scene: Scene, size: int, device: str) -> list[Ridge]:
         slope = np.gradient(np.convolve(np.pad(line, blur // 2, mode="edge"), np.ones(blur) / blur, mode="valid"))
         slope = slope * size * (scene.land != "forest")
         parts = [torch.as_tensor(a, dtype=torch.float32, device=device) for a in (cover, below, slope)]
-        out.append(Ridge(parts[0], parts[1], parts[2], distance))
+        out.append(Ridge(parts[0], parts[1], parts[2], distance, crest))
     return out
 
 
@@ -106,4 +126,15 @@ def land_mask(scene: Scene, size: int, device: str = "cpu") -> Tensor:
     clear = torch.ones(size, size, device=device)
     for ridge in ridges(scene, size, device):
         clear = clear * (1 - ridge.coverage)
+    if scene.water:  # the shore's own foot; below it the hills are seen again, but in the water
+        clear[round((1 - scene.horizon_y) * size) :] = 1
     return 1 - clear
+
+
+def ground_texture(scene: Scene, size: int, device: str) -> Tensor:
+    """Meadows, woods and folds: how bright the ground is at each place, about 1. [H, W]"""
+    kind = [band(white(scene.seed, 80 + i, N, device), cycles, 0.7) for i, cycles in enumerate((5.0, 17.0))]
+    noise = F.pad((kind[0] + 0.5 * kind[1])[None, None], (0, 1, 0, 1), mode="circular")
+    x = (torch.arange(size, device=device) + 0.5) / size
+    grid = torch.stack(torch.meshgrid((x * 4) % 1 * 2 - 1, x * 2 - 1, indexing="ij")[::-1], -1)  # flat: seen from aside
+    return 1 + 0.10 * F.grid_sample(noise, grid[None], align_corners=True)[0, 0]

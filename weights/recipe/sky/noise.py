@@ -9,18 +9,35 @@ variance, so that a threshold can be widened instead of becoming hard.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-N = 256  # texels along a side
+N = 256  # texels along a side in sky-64's scenes; everything below reads N off its input
 
 
-def _frequencies(device: str | torch.device) -> tuple[Tensor, Tensor]:
+def _frequencies(device: str | torch.device, n: int = N) -> tuple[Tensor, Tensor]:
     """Cycles per period: along depth [N, 1], across [1, N/2+1]."""
-    return (torch.fft.fftfreq(N, 1 / N, device=device)[:, None], torch.fft.rfftfreq(N, 1 / N, device=device)[None])
+    return (torch.fft.fftfreq(n, 1 / n, device=device)[:, None], torch.fft.rfftfreq(n, 1 / n, device=device)[None])
+
+
+def white(seed: int, stream: int, n: int, device: str | torch.device) -> Tensor:
+    """Unit normal noise [N, N] from a hash of its place: the same on every device, without a generator to carry.
+
+    Integers go through three rounds of multiply and xor-shift; 24 bits of each, two at a time, through Box-Muller.
+    """
+    x = torch.arange(1, n * n + 1, device=device, dtype=torch.int64)
+    for multiplier, more in ((0x7FEB352D, seed), (0x46A7B6D5, stream * 0x9E3779B1), (0x2C1B3C6D, 0)):
+        x = (x & 0xFFFFFFFF) * multiplier
+        x = ((x ^ (x >> 16)) + more) & 0xFFFFFFFF
+    x = x ^ (x >> 15)
+    half = n * n // 2
+    u = ((x & 0xFFFFFF).float() + 0.5) / 2**24
+    radius, angle = (-2 * u[:half].log()).sqrt(), 6.2831853 * u[half:]
+    return torch.cat([radius * angle.cos(), radius * angle.sin()]).view(n, n)
 
 
 def _unit(x: Tensor) -> Tensor:
@@ -29,7 +46,7 @@ def _unit(x: Tensor) -> Tensor:
 
 def band(white: Tensor, centre: float, width: float = 0.55) -> Tensor:
     """White noise [N, N] -> unit noise around `centre` cycles per period."""
-    kz, kx = _frequencies(white.device)
+    kz, kx = _frequencies(white.device, white.shape[-1])
     k = (kz**2 + kx**2).sqrt().clamp_min(1e-3)
     return _unit(torch.fft.irfft2(torch.fft.rfft2(white) * torch.exp(-((k / centre).log() ** 2) / (2 * width**2))))
 
@@ -57,6 +74,31 @@ def streaks(generator: torch.Generator, angle: float, cycles: float) -> Tensor:
     return _unit(fibre + 0.75 * patch)
 
 
+FINE = 512  # texels along a side in sky-128's scenes
+
+
+def fine_puffs(seed: int, stream: int, cycles: float, device: str | torch.device) -> Tensor:
+    """`puffs` with three more octaves, for pictures of 128 pixels. [FINE, FINE]"""
+    shape = band(white(seed, stream, FINE, device), cycles, 0.75)
+    shape = shape + 0.7 * band(white(seed, stream + 1, FINE, device), cycles * 0.4, 0.5)
+    out, swell = shape, 1 + 0.3 * shape.clamp(-2, 2)
+    for octave, amount in enumerate((0.62, 0.42, 0.30, 0.21, 0.14, 0.09)):
+        lump = band(white(seed, stream + 2 + octave, FINE, device), cycles * 1.5 * 1.85**octave, 0.4).abs()
+        out = out + amount * (0.8 - lump) * swell
+    return _unit(out)
+
+
+def fine_streaks(seed: int, stream: int, angle: float, cycles: float, device: str | torch.device) -> Tensor:
+    """`streaks` with finer fibres that bend. [FINE, FINE]"""
+    kz, kx = _frequencies(device, FINE)
+    c, s = math.cos(angle), math.sin(angle)
+    along, thwart = kx * c + kz * s, -kx * s + kz * c
+    k = ((along * 4.0) ** 2 + thwart**2 + (cycles * 0.5) ** 2).sqrt()
+    fibre = _unit(torch.fft.irfft2(torch.fft.rfft2(white(seed, stream, FINE, device)) * k**-1.75))
+    patch = band(white(seed, stream + 1, FINE, device), cycles * 0.6, 0.5)
+    return _unit(fibre + 0.75 * patch)
+
+
 @dataclass(frozen=True)
 class Stack:
     """Filtered copies of C textures. Level l belongs to ray steepness low * (high/low)**(l/(L-1))."""
@@ -70,7 +112,7 @@ class Stack:
 
 def make_stack(textures: Tensor, period: float, pixel: float, low: float, high: float, count: int = 8) -> Stack:
     """Textures [C, N, N] filtered for pixels of `pixel` tan units, between two steepnesses of deck."""
-    kz, kx = _frequencies(textures.device)
+    kz, kx = _frequencies(textures.device, textures.shape[-1])
     spectrum = torch.fft.rfft2(textures)
     steep = low * (high / low) ** (torch.arange(count) / (count - 1))
     out, lost = [], []

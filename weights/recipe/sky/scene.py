@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+VARIETIES = ("sky-64", "sky-128")
 HORIZONS = ("rolling", "jagged", "ridges", "forest", "plain")
 COVERS = {"clear": 0.13, "few": 0.27, "scattered": 0.36, "broken": 0.18, "overcast": 0.06}
 COVER_RANGE = {
@@ -61,10 +62,29 @@ class Scene:
     land: str
     land_height: float  # fraction of the picture
     land_hue: float  # 0 green .. 1 blue-brown
+    # what only sky-128's scenes have; the defaults draw none of it
+    variety: str = "sky-64"
+    relief: float = 0.0  # depth of the folds under a deck that covers everything; 0: no such deck
+    water: bool = False  # below the horizon, the land standing on its far shore
+    ripple: float = 0.0  # slope of the waves, rms
+    fog: float = 0.0  # opacity of the banks
+    fog_height: float = 0.0  # fraction of the picture
+    lights: int = 0  # of a town at the foot of the hills
+    lights_warm: float = 0.0  # share of warm ones
+    lights_glow: float = 0.0  # of the air above them
+
+    @property
+    def fine(self) -> bool:
+        """Drawn for pictures of 128 pixels: finer texture of clouds and land, stars as points."""
+        return self.variety != "sky-64"
 
     def labels(self) -> dict[str, object]:
         """A flat, JSON-ready dictionary."""
-        return asdict(self)
+        out = asdict(self)
+        return out if self.fine else {k: out[k] for k in list(out)[: -len(_ONLY_128)]}
+
+
+_ONLY_128 = ("variety", "relief", "water", "ripple", "fog", "fog_height", "lights", "lights_warm", "lights_glow")
 
 
 def unit(azimuth: float, elevation: float) -> np.ndarray:
@@ -151,8 +171,12 @@ def _draw_clouds(rng: np.random.Generator, hour: str) -> dict[str, float | str]:
     }
 
 
-def draw_scene(seed: int) -> Scene:
-    """The scene of a seed; the same seed gives the same scene for ever."""
+def draw_scene(seed: int, variety: str = "sky-64") -> Scene:
+    """The scene of a seed; the same seed and variety give the same scene for ever."""
+    if variety == "sky-128":
+        return _draw_128(seed)
+    if variety != "sky-64":
+        raise ValueError(f"scenes: there are {VARIETIES}, not {variety!r}")
     rng = np.random.default_rng([seed, 0x5C1E])
     hour = str(rng.choice(["day", "golden", "night"], p=[0.45, 0.35, 0.20]))
     land = str(rng.choice(HORIZONS, p=[0.25, 0.2, 0.25, 0.18, 0.12]))
@@ -184,4 +208,62 @@ def draw_scene(seed: int) -> Scene:
         land=land,
         land_height=float(height),
         land_hue=float(rng.random()),
+    )
+
+
+def _draw_128(seed: int) -> Scene:
+    """Scenes of sky-128: those of sky-64 with calmer wind, and water, fog, a town or a full deck in a few of them."""
+    rng = np.random.default_rng([seed, 0x5C1E, 128])
+    hour = str(rng.choice(["day", "golden", "night"], p=[0.42, 0.36, 0.22]))
+    water, foggy = rng.random() < 0.2, rng.random() < 0.15
+    odds = np.array([0.25, 0.2, 0.25, 0.18, 0.12]) * ([1, 1, 1, 1, 0] if foggy and not water else [1, 1, 1, 1, 1])
+    land = str(rng.choice(HORIZONS, p=odds / odds.sum()))
+    fov = float(rng.uniform(0.75, 1.05))
+    if water:
+        horizon_y = float(rng.uniform(0.20, 0.36))
+        height = rng.uniform(0.05, 0.16) * (0.5 if land == "plain" else 1.0)
+    else:
+        tall = rng.random() < 0.75 or foggy
+        height = rng.uniform(0.14, 0.32) if tall else rng.uniform(0.09, 0.14)
+        height = rng.uniform(0.05, 0.10) if land == "plain" else height
+        horizon_y = float(max(0.03, height * rng.uniform(0.4, 0.7)))
+    sun = _draw_sun(rng, hour, fov, horizon_y)
+    clouds = _draw_clouds(rng, hour)
+    full = rng.random() < (0.035 if hour == "night" else 0.095)
+    if clouds["cover"] == "overcast":  # holes, but no full deck
+        clouds |= {"cover": "broken", "cumulus": float(rng.uniform(*COVER_RANGE["broken"]))}
+    if full:
+        clouds |= {"cover": "overcast", "cumulus": 1.0, "cirrus": 0.0}
+    clouds["wind_speed"] = float(0.06 + 0.30 * rng.beta(2.0, 2.8))
+    lowest = min(sun["sun_elevation_first"], sun["sun_elevation_last"])
+    dark, town = lowest < -3, lowest < -2.5 and rng.random() < 0.35
+    return Scene(
+        seed=seed,
+        hour=hour,
+        fov=fov,
+        horizon_y=horizon_y,
+        **sun,  # type: ignore[arg-type]
+        sun_radius=float(rng.uniform(1.6, 2.5)),
+        turbidity=float(rng.uniform(0.5, 2.2)),
+        moon=bool(dark and not full and rng.random() < (0.75 if hour == "night" else 0.45)),
+        moon_x=float(rng.uniform(0.14, 0.86)),
+        moon_y=float(rng.uniform(0.58, 0.88)),
+        moon_radius=float(rng.uniform(2.2, 3.2)),
+        moon_phase=float(rng.choice([rng.uniform(0.2, 0.5), rng.uniform(0.5, 0.9), 1.0], p=[0.35, 0.3, 0.35])),
+        moon_tilt=float(rng.uniform(-70, 70) + (180 if rng.random() < 0.5 else 0)),
+        stars=int(rng.integers(50, 121)),
+        night_hue=float(rng.uniform(-1, 1)),
+        **clouds,  # type: ignore[arg-type]
+        land=land,
+        land_height=float(height),
+        land_hue=float(rng.random()),
+        variety="sky-128",
+        relief=float(rng.uniform(0.5, 1.0)) if full else 0.0,
+        water=bool(water),
+        ripple=float(rng.uniform(0.010, 0.030)) if water else 0.0,
+        fog=float(rng.uniform(0.55, 0.9)) if foggy else 0.0,
+        fog_height=float(rng.uniform(0.05, 0.11)) if foggy else 0.0,
+        lights=int(rng.integers(22, 61)) if town else 0,
+        lights_warm=float(rng.uniform(0.5, 0.9)) if town else 0.0,
+        lights_glow=float(rng.uniform(0.0, 1.0)) if town else 0.0,
     )

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from .render import render
-from .scene import draw_scene
+from .scene import VARIETIES, draw_scene
 
 
 def write_png(path: Path, picture: np.ndarray) -> None:
@@ -45,18 +45,20 @@ def main() -> None:
     parser.add_argument("--clips-across", type=int, default=1, help="groups of clips side by side")
     parser.add_argument("--frames", type=int, default=64)
     parser.add_argument("--size", type=int, default=64)
+    parser.add_argument("--scenes", choices=VARIETIES, default="sky-64")
     parser.add_argument("--scale", type=int, default=3)
     args = parser.parse_args()
     torch.set_num_threads(1)
     first, last = (int(s) for s in args.seeds.split(":"))
     began, clips = time.perf_counter(), []
     for seed in range(first, last):
-        scene = draw_scene(seed)
+        scene = draw_scene(seed, args.scenes)
         clips.append(render(scene, args.frames, args.size).numpy())
         print(
             f"{seed}: {scene.hour} sun {scene.sun_elevation_first:.1f}..{scene.sun_elevation_last:.1f} az "
             f"{scene.sun_azimuth:.0f}, {scene.cover} {scene.cumulus:.2f}, cirrus {scene.cirrus:.2f}, "
-            f"{scene.land} {scene.land_height:.2f}, moon {scene.moon}"
+            f"{scene.land} {scene.land_height:.2f}, moon {scene.moon}, water {scene.water}, fog {scene.fog:.2f}, "
+            f"lights {scene.lights}"
         )
     print(f"{(time.perf_counter() - began) / len(clips):.3f} s per clip")
     groups = np.array_split(np.stack(clips), args.clips_across)
