@@ -1,8 +1,16 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, it } from 'vitest';
-import { expectParity, onEachBackend, tensorOf, values } from '../testing/parity';
+import {
+  expectParity,
+  FLOAT16_TOLERANCE,
+  onEachBackend,
+  onFloat16,
+  tensorOf,
+  values,
+} from '../testing/parity';
 import { type AttentionOptions, attention } from './index';
 import { attentionReference } from './reference';
+import { attentionOnWebGpu } from './webgpu';
 
 type Sizes = readonly [batch: number, queries: number, keys: number, width: number, heads: number];
 
@@ -82,5 +90,34 @@ onEachBackend('attention', (backend) => {
     expect(() => attention(x, x, x, 3)).toThrow('width 8 does not divide into 3 heads');
     expect(() => attention(x, x, x, 2, { keyCount: 2 })).toThrow('from 0 to the 1 keys given, got 2');
     x.dispose();
+  });
+});
+
+/** Scores reach ±10 here, and an error of a score becomes a relative error of its weight. */
+const SCORES_AND_VALUES = 2 * FLOAT16_TOLERANCE;
+
+onFloat16('attention', (backend) => {
+  it.each<[string, Sizes, AttentionOptions]>([
+    ['more than a tile each way', [2, 33, 65, 128, 2], {}],
+    ['heads of 128 channels', [1, 9, 40, 128, 1], {}],
+    ['heads of 20 channels, few queries', [1, 2, 33, 80, 4], {}],
+    ['few queries, the keys split', [1, 3, 300, 40, 2], {}],
+    ['causal in a cache that is not full', [1, 6, 64, 16, 1], { causal: true, keyCount: 41 }],
+  ])('%s agrees with the reference', async (_, sizes, options) => {
+    const [q, k, v] = inputsOf(sizes);
+    if (!q || !k || !v) throw new Error('three inputs');
+    await expectParity(
+      backend,
+      [q, k, v],
+      (...[q, k, v]) => {
+        const [query, key, value] = [q as tf.Tensor3D, k as tf.Tensor3D, v as tf.Tensor3D];
+        const served = attentionOnWebGpu(query, key, value, sizes[4], options, 'f16');
+        if (!served) throw new Error('the kernel serves this size');
+        return served;
+      },
+      (...[q, k, v]) =>
+        attentionReference(q as tf.Tensor3D, k as tf.Tensor3D, v as tf.Tensor3D, sizes[4], options),
+      SCORES_AND_VALUES,
+    );
   });
 });

@@ -5,8 +5,9 @@ import { AttentionProgram, type AttentionVariant, workgroupBytes } from './progr
 import { attentionTile, splitKeys } from './webgpu';
 
 const VARIANTS: Record<string, AttentionVariant> = {
-  whole: { fours: 8, rows: 4, columns: 4, split: false },
-  'split-narrow': { fours: 5, rows: 1, columns: 2, split: true },
+  whole: { fours: 8, rows: 4, columns: 4, factors: 'f32', split: false },
+  'split-narrow': { fours: 5, rows: 1, columns: 2, factors: 'f32', split: true },
+  float16: { fours: 5, rows: 1, columns: 2, factors: 'f16', split: false },
 };
 
 it.each(Object.entries(VARIANTS))('generates the WGSL on record for %s', async (name, variant) => {
@@ -24,7 +25,11 @@ it('gives every variant a key of its own, as tfjs caches pipelines by it', () =>
   const keys = [4, 8].flatMap((fours) =>
     ([1, 4] as const).flatMap((rows) =>
       ([2, 4] as const).flatMap((columns) =>
-        flags.map((split) => new AttentionProgram({ fours, rows, columns, split }, [1, 1], 1).shaderKey),
+        flags.flatMap((split) =>
+          (['f16', 'f32'] as const).map(
+            (factors) => new AttentionProgram({ fours, rows, columns, factors, split }, [1, 1], 1).shaderKey,
+          ),
+        ),
       ),
     ),
   );
@@ -38,19 +43,26 @@ describe('the tile', () => {
   it('of every head size served fits into the workgroup memory that every device has', () => {
     for (let size = 16; size <= 128; size += 4) {
       for (const queries of [1, 256]) {
-        const tile = attentionTile(size, queries, LEAST);
-        expect(tile && workgroupBytes(tile)).toBeLessThanOrEqual(LEAST);
+        for (const factors of ['f16', 'f32'] as const) {
+          const tile = attentionTile(size, queries, LEAST, factors);
+          expect(tile && workgroupBytes(tile)).toBeLessThanOrEqual(LEAST);
+        }
       }
     }
   });
 
   it('is larger where there is more of it', () => {
-    expect(attentionTile(128, 256, LEAST)?.columns).toBe(2);
-    expect(attentionTile(128, 256, 32768)?.columns).toBe(4);
+    expect(attentionTile(128, 256, LEAST, 'f32')?.columns).toBe(2);
+    expect(attentionTile(128, 256, 32768, 'f32')?.columns).toBe(4);
+  });
+
+  it('takes more keys at once in float16', () => {
+    expect(attentionTile(96, 256, LEAST, 'f32')?.columns).toBe(2);
+    expect(attentionTile(96, 256, LEAST, 'f16')?.columns).toBe(4);
   });
 
   it.each([12, 18, 132])('is none for heads of %i channels', (size) => {
-    expect(attentionTile(size, 256, 32768)).toBeUndefined();
+    expect(attentionTile(size, 256, 32768, 'f32')).toBeUndefined();
   });
 });
 

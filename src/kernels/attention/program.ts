@@ -7,10 +7,15 @@
  * rows share their maxima, the values' tile takes the keys' place, and the thread sums its queries' values in channels
  * x, x + 8, … (in fours). Four barriers a tile. Rows are padded by one vec4, so that neighbours read different banks.
  *
+ * In float16 (float16.ts) the queries lie in workgroup memory, too, rounded once; keys, weights and values take half the
+ * space. Scores are summed over d/4 products, values over a tile of keys, before they go on in float32, as do the online
+ * maxima and sums. Weights are at most 1; the sum of weights is that of the rounded ones, so that they still average.
+ *
  * Where queries are few, the keys are split over several workgroups; each then leaves its sums not yet divided, with the
  * largest score and the sum of weights behind them, for mergeProgram.ts.
  */
 import type { WebGPUProgram } from '@tensorflow/tfjs-backend-webgpu';
+import { type Factors, float16Mark } from '../float16';
 
 export interface AttentionVariant {
   /** Channels of a head, in fours. */
@@ -19,6 +24,8 @@ export interface AttentionVariant {
   readonly rows: 1 | 4;
   /** Keys of a thread in a tile. */
   readonly columns: 2 | 4;
+  /** What queries, keys, weights and values are multiplied in. */
+  readonly factors: Factors;
   /** Leaves partial sums. */
   readonly split: boolean;
 }
@@ -32,8 +39,10 @@ export const keysAtOnce = ({ columns }: Pick<AttentionVariant, 'columns'>): numb
 
 /** Bytes of workgroup memory that a variant takes. */
 export function workgroupBytes(variant: Omit<AttentionVariant, 'split'>): number {
-  const tile = keysAtOnce(variant) * (variant.fours + 1) * 16;
-  const weights = queriesAtOnce(variant) * SIDE * variant.columns * 4;
+  const bytes = variant.factors === 'f16' ? 2 : 4;
+  const queries = variant.factors === 'f16' ? queriesAtOnce(variant) : 0;
+  const tile = (keysAtOnce(variant) + queries) * (variant.fours + 1) * 4 * bytes;
+  const weights = queriesAtOnce(variant) * SIDE * variant.columns * bytes;
   const highest = queriesAtOnce(variant) * SIDE * 4;
   return tile + weights + highest + 8;
 }
@@ -59,19 +68,21 @@ export class AttentionProgram implements WebGPUProgram {
     this.variant = variant;
     this.outputShape = outputShape;
     this.dispatch = [groups, 1, 1];
-    const { fours, rows, columns, split } = variant;
-    this.shaderKey = `mebtAttention_${fours}_${rows}_${columns}_${split}`;
+    const { fours, rows, columns, factors, split } = variant;
+    this.shaderKey = `mebtAttention_${fours}_${rows}_${columns}_${factors}_${split}`;
   }
 
   getUserCode(): string {
-    const { fours, columns } = this.variant;
+    const { fours, columns, factors } = this.variant;
     const queries = queriesAtOnce(this.variant);
     const keys = keysAtOnce(this.variant);
     const stride = fours + 1;
     return `
     const NOTHING = -1e30;                             // the score of a key that is not seen
-    var<workgroup> tile : array<vec4<f32>, ${keys * stride}>;   // keys, then values: [key, d/4 and one]
-    var<workgroup> weights : array<vec${columns}<f32>, ${queries * SIDE}>; // [query, x]: e^score of keys x, x + 8, …
+    ${float16Mark(factors)}
+    var<workgroup> tile : array<vec4<${factors}>, ${keys * stride}>;   // keys, then values: [key, d/4 and one]
+    ${this.half ? `var<workgroup> own : array<vec4<f16>, ${queries * stride}>;    // queries times scale: [query, d/4 and one]` : ''}
+    var<workgroup> weights : array<vec${columns}<${factors}>, ${queries * SIDE}>; // [query, x]: e^score of keys x, x + 8, …
     var<workgroup> shared8 : array<f32, ${queries * SIDE}>;     // [query, x]: a number of each thread of a row
     var<workgroup> range : vec2<i32>;                  // first key, and the end of the keys
 
@@ -95,6 +106,7 @@ export class AttentionProgram implements WebGPUProgram {
       let keyRange = workgroupUniformLoad(&range);
       let source = sample * uniforms.keys * channels + head * ${fours};
       ${this.declareQueries()}
+      ${this.half ? this.loadQueries() : ''}
       for (var start = keyRange.x; start < keyRange.y; start += ${keys}) {
         ${this.loadTile('k')}
         workgroupBarrier();
@@ -108,6 +120,10 @@ export class AttentionProgram implements WebGPUProgram {
       }
       ${this.finish()}
     }`;
+  }
+
+  private get half(): boolean {
+    return this.variant.factors === 'f16';
   }
 
   private each(line: (row: number) => string): string {
@@ -141,6 +157,16 @@ export class AttentionProgram implements WebGPUProgram {
       ${this.eachChannel((c) => `let c${c} = min(x + ${SIDE * c}, ${fours - 1});`)}`;
   }
 
+  private loadQueries(): string {
+    const { fours } = this.variant;
+    return `
+      for (var e = lane; e < ${queriesAtOnce(this.variant) * fours}; e += ${WORKGROUP}) {
+        let i = min(first + e / ${fours}, uniforms.queries - 1);
+        let at = ((sample * uniforms.queries + i) * uniforms.heads + head) * ${fours} + e % ${fours};
+        own[e / ${fours} * ${fours + 1} + e % ${fours}] = vec4<f16>(q[at] * uniforms.scale);
+      }`;
+  }
+
   private loadTile(name: 'k' | 'v'): string {
     const { fours } = this.variant;
     return `
@@ -149,7 +175,7 @@ export class AttentionProgram implements WebGPUProgram {
           let at = source + (start + row) * channels + e % ${fours};
           var loaded = vec4<f32>(0.0);
           if (start + row < keyRange.y) { loaded = ${name}[at]; }
-          tile[row * ${fours + 1} + e % ${fours}] = loaded;
+          tile[row * ${fours + 1} + e % ${fours}] = ${this.half ? 'vec4<f16>(loaded)' : 'loaded'};
         }`;
   }
 
@@ -165,21 +191,31 @@ export class AttentionProgram implements WebGPUProgram {
     return `
         ${this.each((r) => `var s${r} = ${vector}(0.0);`)}
         if (working) {
+          ${this.half ? this.each((r) => this.eachColumn((c) => `var p${r}_${c} = vec4<f16>(0.0);`).join(' ')) : ''}
           for (var i = 0; i < ${fours}; i++) {
             ${this.eachColumn((c) => `let k${c} = tile[(x + ${SIDE * c}) * ${fours + 1} + i];`).join('\n')}
-            ${this.each(
-              (r) =>
-                `{ let a = q[q${r} + i]; s${r} += ${vector}(${this.eachColumn((c) => `dot(a, k${c})`).join(', ')}); }`,
-            )}
+            ${this.each((r) => this.addScores(r))}
           }
+          ${this.half ? this.each((r) => `s${r} = ${vector}(${this.eachColumn((c) => `dot(vec4<f32>(p${r}_${c}), vec4<f32>(1.0))`).join(', ')});`) : ''}
         }
         let key = vec${columns}<i32>(${keys});
         ${this.each(
           (
             r,
-          ) => `s${r} = select(${vector}(NOTHING), s${r} * uniforms.scale, key < vec${columns}<i32>(seen${r}));
+          ) => `s${r} = select(${vector}(NOTHING), s${r}${this.half ? '' : ' * uniforms.scale'}, key < vec${columns}<i32>(seen${r}));
         shared8[(y * ${this.variant.rows} + ${r}) * ${SIDE} + x] = ${highest(`s${r}`)};`,
         )}`;
+  }
+
+  /** Query r and four channels of each key. In float16 four by four, to be added up at the end. */
+  private addScores(r: number): string {
+    const { fours, rows, columns } = this.variant;
+    if (this.half) {
+      const products = this.eachColumn((c) => `p${r}_${c} = fma(a, k${c}, p${r}_${c});`).join(' ');
+      return `{ let a = own[(y * ${rows} + ${r}) * ${fours + 1} + i]; ${products} }`;
+    }
+    const products = this.eachColumn((c) => `dot(a, k${c})`).join(', ');
+    return `{ let a = q[q${r} + i]; s${r} += vec${columns}<f32>(${products}); }`;
   }
 
   /** Turns scores into weights relative to the row's largest score so far, and what was summed before to the same. */
@@ -194,17 +230,23 @@ export class AttentionProgram implements WebGPUProgram {
           let before = exp2(high${r} - high);
           let weight = select(${vector}(0.0), exp2(s${r} - ${vector}(high)), s${r} > ${vector}(NOTHING));
           high${r} = high;
-          sum${r} = sum${r} * before + dot(weight, ${vector}(1.0));
-          weights[row + x] = weight;
+          ${this.half ? `let rounded = vec${columns}<f16>(weight);` : ''}
+          sum${r} = sum${r} * before + dot(${this.half ? `${vector}(rounded)` : 'weight'}, ${vector}(1.0));
+          weights[row + x] = ${this.half ? 'rounded' : 'weight'};
           ${this.eachChannel((c) => `o${r}_${c} *= before;`)}
         }`,
     );
   }
 
+  /** o: the sums of values so far; t: those of the tile, where they are made in float16. */
   private sumValues(): string {
-    const { fours, rows } = this.variant;
+    const { fours, rows, factors } = this.variant;
+    const sum = this.half ? 't' : 'o';
+    const eachSum = (line: (r: number, c: number) => string): string =>
+      this.each((r) => this.eachChannel((c) => line(r, c)));
     return `
         if (working) {
+          ${this.half ? eachSum((r, c) => `var t${r}_${c} = vec4<f16>(0.0);`) : ''}
           for (var i = 0; i < ${SIDE}; i++) {
             ${this.each((r) => `let w${r} = weights[(y * ${rows} + ${r}) * ${SIDE} + i];`)}
             ${this.eachColumn(
@@ -212,11 +254,12 @@ export class AttentionProgram implements WebGPUProgram {
               let row = (i + ${SIDE * column}) * ${fours + 1};
               ${this.eachChannel(
                 (c) => `let v${c} = tile[row + c${c}];
-              ${this.each((r) => `o${r}_${c} = fma(vec4<f32>(w${r}[${column}]), v${c}, o${r}_${c});`)}`,
+              ${this.each((r) => `${sum}${r}_${c} = fma(vec4<${factors}>(w${r}[${column}]), v${c}, ${sum}${r}_${c});`)}`,
               )}
             }`,
             ).join('\n')}
           }
+          ${this.half ? eachSum((r, c) => `o${r}_${c} += vec4<f32>(t${r}_${c});`) : ''}
         }`;
   }
 

@@ -1,7 +1,8 @@
 /** Attention on WebGPU: picks tile sizes, splits the keys where queries alone leave a GPU idle, and runs the programs. */
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import * as tf from '@tensorflow/tfjs-core';
-import { float, int, runOnGpu } from '../gpu';
+import type { Factors } from '../float16';
+import { factorsOf, float, gpuTraits, int, runOnGpu } from '../gpu';
 import { unwritten, writeRows } from '../writeRows';
 import { AttentionMergeProgram } from './mergeProgram';
 import type { KeyPiece } from './pieces';
@@ -24,10 +25,15 @@ const FEW_QUERIES = 8;
 type Tile = Omit<AttentionVariant, 'split'>;
 
 /** The tile for heads of `size` channels, or undefined where the kernel does not serve them. */
-export function attentionTile(size: number, queries: number, workgroupMemory: number): Tile | undefined {
+export function attentionTile(
+  size: number,
+  queries: number,
+  workgroupMemory: number,
+  factors: Factors,
+): Tile | undefined {
   if (size % 4 !== 0 || size < 16 || size > 128) return undefined;
   const rows = queries <= FEW_QUERIES ? 1 : 4;
-  const tiles = ([4, 2] as const).map((columns) => ({ fours: size / 4, rows, columns }) as const);
+  const tiles = ([4, 2] as const).map((columns) => ({ fours: size / 4, rows, columns, factors }) as const);
   return tiles.find((tile) => workgroupBytes(tile) <= workgroupMemory);
 }
 
@@ -38,15 +44,19 @@ export function splitKeys(keys: number, groups: number, step: number): { splits:
   return { splits: Math.ceil(keys / span), span };
 }
 
-/** query [B, NQ, C], key and value [B, NK, C] -> [B, NQ, C], or undefined where the kernel does not serve the size. */
+/**
+ * query [B, NQ, C], key and value [B, NK, C] -> [B, NQ, C], or undefined where the kernel does not serve the size.
+ * `factors` are the adapter's when left out.
+ */
 export function attentionOnWebGpu(
   query: tf.Tensor3D,
   key: tf.Tensor3D,
   value: tf.Tensor3D,
   heads: number,
   options: AttentionOptions,
+  factors = factorsOf(gpuTraits()),
 ): tf.Tensor3D | undefined {
-  const tile = tileFor(query, heads);
+  const tile = tileFor(query, heads, factors);
   if (!tile) return undefined;
   const queries = query.shape[1];
   const visible = visibleKeys(queries, key.shape[1], options);
@@ -64,7 +74,7 @@ export function attentionInPiecesOnWebGpu(
   pieces: readonly KeyPiece[],
   heads: number,
 ): tf.Tensor3D | undefined {
-  const tile = tileFor(query, heads);
+  const tile = tileFor(query, heads, factorsOf(gpuTraits()));
   if (!tile) return undefined;
   const [batch, queries] = query.shape;
   return tf.tidy(() => {
@@ -85,9 +95,13 @@ export function attentionInPiecesOnWebGpu(
   });
 }
 
-function tileFor({ shape: [, queries, width] }: tf.Tensor3D, heads: number): Tile | undefined {
+function tileFor(
+  { shape: [, queries, width] }: tf.Tensor3D,
+  heads: number,
+  factors: Factors,
+): Tile | undefined {
   const { limits } = (tf.backend() as WebGPUBackend).device;
-  return attentionTile(width / heads, queries, limits.maxComputeWorkgroupStorageSize);
+  return attentionTile(width / heads, queries, limits.maxComputeWorkgroupStorageSize, factors);
 }
 
 interface Ranges {
