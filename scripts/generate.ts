@@ -4,11 +4,12 @@ import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { SingleBar } from 'cli-progress';
 import type { GenerationOptions } from '../src/config/generation';
-import { downsampleOf } from '../src/config/model';
+import { downsampleOf, lengthsOf } from '../src/config/model';
 import { gpuFailures, switchBackend } from '../src/kernels/testing/backends';
 import { loadWeights } from '../src/loader';
 import { createEngine, type Engine } from '../src/pipeline/engine';
 import { generate } from '../src/pipeline/generate';
+import { planWindows } from '../src/sampling/windows';
 import type { ClipData } from '../src/worker/protocol';
 import { type ClipExtent, ClipFile, type Recipe } from './clipFile';
 import { type CommandLine, HELP, optionsFor, parseCommandLine, UsageError } from './generateOptions';
@@ -41,10 +42,27 @@ async function main(): Promise<void> {
 const fromDisk = async (url: string): Promise<Response> => new Response(await readFile(fileURLToPath(url)));
 
 /** Everything that a clip depends on but the number of its seed; the weights by their hashes. */
-function recipeOf({ manifest }: Engine, { backend }: CommandLine, options: GenerationOptions): Recipe {
+function recipeOf(engine: Engine, { backend }: CommandLine, options: GenerationOptions): Recipe {
+  const { manifest } = engine;
   const weights = [...new Set(manifest.tensors.map(({ dtype }) => dtype))].sort();
   const shards = manifest.shards.map(({ sha256 }) => sha256);
-  return { model: manifest.name, weights, shards, backend, frameRate: manifest.model.frameRate, options };
+  const seams = seamsOf(engine, options);
+  return {
+    model: manifest.name,
+    weights,
+    shards,
+    backend,
+    frameRate: manifest.model.frameRate,
+    options,
+    ...(seams.length > 0 ? { seams } : {}),
+  };
+}
+
+/** First frames of what was continued. */
+function seamsOf({ manifest: { model } }: Engine, { frames }: GenerationOptions): number[] {
+  const { framesPerLatent } = lengthsOf(model);
+  const [, ...continued] = planWindows(frames / framesPerLatent, model.grid[0]);
+  return continued.map(({ first, known }) => (first + known) * framesPerLatent);
 }
 
 function extentOf({ manifest: { model } }: Engine, { frames }: GenerationOptions): ClipExtent {

@@ -28,7 +28,8 @@ where it stopped; --count may have grown.
 Settings; what is not given is the model's own default:
   --frames N  --steps N  --bootstrap N  --temperature X  --choice-temperature X  --top-k N  --top-p X
   --schedule NAME  --revise-passes N  --revise-steps N  --revise-temperature X
-Unlike in the page, --steps may be any number from 1 up.
+Unlike in the page, --steps may be any number from 1 up. Clips longer than the model's own are continued; clips.json
+names the first frames of the continuations ("seams").
 
 Exit codes: 0 all clips are there, 1 failed or interrupted (finished clips stay), 2 called wrongly.`;
 

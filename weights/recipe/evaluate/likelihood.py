@@ -1,0 +1,65 @@
+"""What needs the PyTorch models themselves: fidelity of the tokenizer, held-out likelihood of the transformer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..measures import fidelity
+from ..mebt.model import Mebt
+from ..mebt.train import MASKED_SHARES, split_positions
+from ..quantized import quantized
+from ..tokenizer.model import Tokenizer
+from .labels import Array
+from .network import to_video
+from .sample import as_uint8
+
+BATCH = 4
+
+
+def mean_of(rows: list[dict[str, float]], suffix: str = "") -> dict[str, float]:
+    return {f"{name}{suffix}": float(np.mean([row[name] for row in rows])) for name in rows[0]}
+
+
+@torch.no_grad()
+def reconstruction(tokenizer: Tokenizer, clips: Array) -> tuple[dict[str, Any], Tensor]:
+    """-> (PSNR with float and with int8 decoder, share of codes in use; token grids [N, T', H', W'])."""
+    rounded = quantized(tokenizer)
+    exact, small, grids = [], [], []
+    for index in range(len(clips)):
+        original = np.array(clips[index])
+        ids = tokenizer.tokens(to_video(clips[index : index + 1]))
+        exact.append(fidelity(original, as_uint8(tokenizer.decode_tokens(ids)[0])))
+        small.append(fidelity(original, as_uint8(rounded.decode_tokens(ids)[0])))
+        grids.append(ids)
+    tokens = torch.cat(grids)
+    used = {"clips": len(clips), "codes_in_use": tokens.unique().numel() / tokenizer.config.codes}
+    return used | mean_of(exact) | mean_of(small, "_int8"), tokens
+
+
+@torch.no_grad()
+def held_out_nll(model: Mebt, tokens: Tensor) -> dict[str, float]:
+    """Nats a token at fixed shares of masked tokens, fixed masks, float32."""
+    result = {}
+    for share in MASKED_SHARES:
+        generator, total = torch.Generator().manual_seed(1), 0.0
+        for part in tokens.flatten(1).split(BATCH):
+            context, target = split_positions(len(part), part.shape[1], round(share * part.shape[1]), generator)
+            logits = model(part, context, target)
+            loss = F.cross_entropy(logits.flatten(0, 1), part.gather(1, target).flatten())
+            total += loss.item() * len(part)
+        result[str(share)] = total / len(tokens)
+    return result
+
+
+def likelihood(model: Mebt, tokens: Tensor) -> dict[str, Any]:
+    """With the weights as trained, and as the page gets them."""
+    return {
+        "clips": len(tokens),
+        "float32": held_out_nll(model, tokens),
+        "int8": held_out_nll(quantized(model), tokens),
+    }

@@ -1,0 +1,88 @@
+"""Clips by PyTorch's sampler or by the tokenizer alone, in the folders that `npm run generate` writes, too.
+
+`python -m recipe.evaluate.sample --tokenizer runs/tokenizer.pt --mebt runs/mebt.pt --count 64 --steps 24 --out DIR`
+samples; `--clips runs/test.npy` in the place of --mebt writes what the tokenizer keeps of those clips. Quicker than the
+page's engine on a CPU, and the same distribution of clips, but other ones for the same seeds.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..mebt.load import load_mebt
+from ..mebt.model import Mebt
+from ..sampling import SAMPLING, sample_tokens
+from ..tokenizer.load import load_tokenizer
+from ..tokenizer.model import Tokenizer
+from .clips import ClipWriter
+from .labels import Array
+from .network import to_video
+
+
+def as_uint8(video: Tensor) -> Array:
+    """[3, T, H, W] in [-0.5, 0.5] -> uint8 [T, H, W, 3], rounded."""
+    levels = ((video.float().clamp(-0.5, 0.5) + 0.5) * 255).round().to(torch.uint8)
+    result: Array = levels.permute(1, 2, 3, 0).cpu().numpy()
+    return result
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tokenizer", type=Path, required=True)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--mebt", type=Path)
+    what.add_argument("--clips", type=Path, help="reconstruct these, .npy")
+    parser.add_argument("--count", type=int, default=64)
+    parser.add_argument("--steps", type=int, default=int(SAMPLING["steps"]))
+    parser.add_argument("--choice-temperature", type=float, default=float(SAMPLING["choiceTemperature"]))
+    parser.add_argument("--latent-frames", type=int, default=0, help="0: the model's own length")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--threads", type=int, default=0, help="0: as many as PyTorch takes")
+    return parser.parse_args()
+
+
+def reconstruct(tokenizer: Tokenizer, clips: Array, count: int, out: Path) -> None:
+    writer = ClipWriter(out, {"backend": "pytorch", "reconstructed": True}, count, clips.shape[1:4])
+    while writer.finished < count:
+        ids = tokenizer.tokens(to_video(clips[writer.finished : writer.finished + 1]))
+        writer.write(as_uint8(tokenizer.decode_tokens(ids)[0]))
+        print(f"{writer.finished} of {count}", flush=True)
+
+
+def sample(
+    tokenizer: Tokenizer, mebt: Mebt, count: int, latent: int, steps: int, choice: float, seed: int, out: Path
+) -> None:
+    """Uncurated: clip i has the seed `seed` + i."""
+    t, h, w = tokenizer.config.downsample
+    extent = (latent * t, mebt.config.grid[1] * h, mebt.config.grid[2] * w)
+    options = {"seed": seed, "steps": steps, "choiceTemperature": choice, "frames": extent[0]}
+    writer = ClipWriter(out, {"backend": "pytorch", "options": options}, count, extent)
+    while writer.finished < count:
+        ids = sample_tokens(mebt, 1, latent, steps, choice, seed=seed + writer.finished)
+        writer.write(as_uint8(tokenizer.decode_tokens(ids)[0]))
+        print(f"{writer.finished} of {count}", flush=True)
+
+
+@torch.no_grad()
+def main() -> None:
+    args = parse()
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    tokenizer = load_tokenizer(args.tokenizer)
+    if args.clips:
+        clips = np.load(args.clips, mmap_mode="r")
+        reconstruct(tokenizer, clips, min(args.count, len(clips)), args.out)
+        return
+    mebt = load_mebt(args.mebt)
+    latent = args.latent_frames or mebt.config.grid[0]
+    sample(tokenizer, mebt, args.count, latent, args.steps, args.choice_temperature, args.seed, args.out)
+
+
+if __name__ == "__main__":
+    main()
