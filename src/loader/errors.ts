@@ -9,7 +9,8 @@ export type LoadErrorCode =
   | 'shard-corrupt'
   | 'not-kept'
   | 'no-storage'
-  | 'storage-full';
+  | 'storage-full'
+  | 'busy';
 
 export class LoadError extends Error {
   override readonly name = 'LoadError';

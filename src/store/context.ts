@@ -8,7 +8,10 @@ import type { Held } from './held';
 import type { Failure, PageState } from './state';
 
 export type Engine = Pick<EngineClient, 'load' | 'generate' | 'compare' | 'encode' | 'formats'>;
-export type Library = Pick<LibraryClient, 'inspect' | 'convert' | 'models' | 'removeModel' | 'modelReport'>;
+export type Library = Pick<
+  LibraryClient,
+  'inspect' | 'convert' | 'models' | 'describe' | 'removeModel' | 'modelReport'
+>;
 
 export interface PageDeps {
   readonly engine: Engine;

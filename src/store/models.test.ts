@@ -1,16 +1,16 @@
 // The library as the page shows it, without a browser.
 import { describe, expect, it, vi } from 'vitest';
-import type { Engine } from './context';
+import type { Engine, Library } from './context';
 import { type KeepFields, readAnswers, wishOf } from './conversionAnswers';
 import { createPage } from './page';
 import { createFakeEngine } from './testing/fakeEngine';
 import { createFakeLibrary, FAKE_HASH } from './testing/fakeLibrary';
 
-function open(engine: Partial<Engine> = {}) {
+function open(engine: Partial<Engine> = {}, library: Partial<Library> = {}) {
   let address = '?start=no&steps=9';
   const page = createPage({
     engine: { ...createFakeEngine({ load: 0, step: 0, decode: 0 }), ...engine },
-    library: createFakeLibrary(),
+    library: { ...createFakeLibrary(), ...library },
     search: () => address,
     replaceSearch: (next) => {
       address = next;
@@ -90,6 +90,49 @@ describe('another model that cannot be had', () => {
     expect(state()).toMatchObject({ weights: 'ready', model: { name: 'sky-64' } });
     expect(state().models.notice).toBe('It is not on this machine.');
     expect(address()).toBe(before);
+  });
+});
+
+describe('a hosted model', () => {
+  const SOURCE = 'https://hosted.example/sky/manifest.json';
+
+  it('is described before it is loaded: the one of the address, and one that is looked up', async () => {
+    const { actions, state } = open();
+    await actions.lookUpModel(' https://hosted.example/sky/ ');
+    expect(state().models.hosted).toMatchObject([{ source: SOURCE, entry: { bytes: 345e6 }, problem: '' }]);
+    await actions.lookUpModel(SOURCE);
+    expect(state().models.hosted).toHaveLength(1);
+    await actions.switchModel(SOURCE);
+    actions.openModels();
+    expect(state().models.hosted).toHaveLength(1);
+    expect(state().model?.source).toBe(SOURCE);
+  });
+
+  it('that cannot be had, or is none, gives a sentence', async () => {
+    const { actions, state } = open();
+    await actions.lookUpModel('https://nowhere.example/manifest.json');
+    expect(state().models.hosted[0]).toMatchObject({
+      entry: null,
+      problem: expect.stringMatching(/expected/),
+    });
+    for (const address of ['', 'ftp://x/manifest.json', `opfs:${FAKE_HASH}`]) {
+      await actions.lookUpModel(address);
+      expect(state().models.addressProblem).toMatch(/is not the address of a manifest/);
+    }
+    expect(state().models.hosted).toHaveLength(1);
+  });
+});
+
+describe('a model that another tab is loading', () => {
+  it('is not removed, and stays in use', async () => {
+    const opened = await converted(
+      open({}, { removeModel: () => Promise.reject(new Error('It is being loaded just now.')) }),
+    );
+    const { actions, state } = opened;
+    await actions.switchModel(`opfs:${FAKE_HASH}`);
+    await actions.removeModel(FAKE_HASH);
+    expect(state().models.notice).toBe('It is being loaded just now.');
+    expect(state().model?.source).toBe(`opfs:${FAKE_HASH}`);
   });
 });
 

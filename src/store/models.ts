@@ -5,9 +5,10 @@
 import { KEPT_SCHEME } from '../config/keptModel';
 import type { ModelList } from '../worker/client';
 import type { ConversionAnswers, ConversionWish, Inspection, Quantization } from '../worker/protocol';
-import { DEFAULT_MANIFEST } from './address';
+import { DEFAULT_MANIFEST, readAddress } from './address';
 import type { PageContext } from './context';
 import { type KeepFields, type Question, readAnswers, wishOf } from './conversionAnswers';
+import { createHosted, type HostedModel } from './hostedModels';
 import type { PageState } from './state';
 import { size } from './words';
 
@@ -44,6 +45,10 @@ export interface ModelsState {
   /** Names of the checkpoint's files. */
   readonly files: readonly string[];
   readonly work: CheckpointWork;
+  /** Models of other sites: the one that the address names, and those that were looked up. */
+  readonly hosted: readonly HostedModel[];
+  /** Why the address that was typed cannot be looked up; empty where it can. */
+  readonly addressProblem: string;
   /** What happened last: a sentence. */
   readonly notice: string;
   /** The report that is shown. */
@@ -55,6 +60,8 @@ export const INITIAL_MODELS: ModelsState = {
   list: null,
   files: [],
   work: { kind: 'none' },
+  hosted: [],
+  addressProblem: '',
   notice: '',
   report: null,
 };
@@ -70,6 +77,10 @@ export interface ModelsActions {
   convert(given: KeepFields): Promise<void>;
   stopConversion(): void;
   forgetCheckpoint(): void;
+  /** Fetches a hosted model's manifest, and nothing else of it. @param typed the manifest's address */
+  lookUpModel(typed: string): Promise<void>;
+  /** Looks again at what is kept, which other tabs may have changed. */
+  refreshModels(): Promise<void>;
   /** @param source what `?model=` takes; null for the page's own */
   switchModel(source: string | null): Promise<void>;
   removeModel(hash: string): Promise<void>;
@@ -80,9 +91,11 @@ export interface ModelsActions {
 
 /** @param switchTo loads a model in place of the present one; says whether it is there */
 export function createModels(
-  { deps: { library }, store }: PageContext,
+  { deps, store }: PageContext,
   switchTo: (source: string | null) => Promise<boolean>,
 ): ModelsActions & { refresh(): Promise<void> } {
+  const { library } = deps;
+  const hosted = createHosted(deps, store);
   let files: readonly File[] = [];
   let answers: ConversionAnswers = {};
   let conversion: AbortController | null = null;
@@ -91,13 +104,13 @@ export function createModels(
   const set = (change: Partial<ModelsState>): void =>
     store.setState(({ models }) => ({ models: { ...models, ...change } }));
   const fail = (error: unknown): void => {
-    set({ work: { kind: 'failed', message: error instanceof Error ? error.message : String(error) } });
+    set({ work: { kind: 'failed', message: messageOf(error) } });
   };
   const refresh = async (): Promise<void> => {
     try {
       set({ list: await library.models(DEFAULT_MANIFEST) });
     } catch (error) {
-      set({ notice: error instanceof Error ? error.message : String(error) });
+      set({ notice: messageOf(error) });
     }
   };
 
@@ -140,13 +153,13 @@ export function createModels(
         files: [],
         notice: `${model.name} is converted and kept on this machine, ${size(model.bytes)}.`,
       });
-      await refresh();
     } catch (error) {
       if (!abort.signal.aborted) fail(error);
       else set({ work: { kind: 'none' }, files: [], notice: 'Stopped. Nothing of it was kept.' });
     } finally {
       if (conversion === abort) conversion = null;
     }
+    await refresh(); // Also removes what a conversion that broke off has left.
   };
 
   return {
@@ -154,6 +167,7 @@ export function createModels(
     openModels: () => {
       set({ dialog: 'open' });
       void refresh();
+      void hosted.describe(readAddress(deps.search()).manifestUrl);
     },
     closeModels: () => set({ dialog: 'closed', report: null }),
     openCheckpoint: async (given) => {
@@ -200,9 +214,14 @@ export function createModels(
       files = [];
       set({ work: { kind: 'none' }, files: [], notice: '' });
     },
+    lookUpModel: hosted.lookUp,
+    refreshModels: refresh,
     switchModel: async (source) => {
       if (await switchTo(source)) set({ dialog: 'closed', report: null, notice: '' });
-      else set({ notice: store.getState().failure?.message ?? '' });
+      else {
+        set({ notice: store.getState().failure?.message ?? '' });
+        await refresh(); // Another tab may have removed it.
+      }
     },
     removeModel: async (hash) => {
       const entry = state().list?.kept.find((kept) => kept.hash === hash);
@@ -210,7 +229,8 @@ export function createModels(
         const freed = await library.removeModel(hash);
         set({ notice: `${entry?.name ?? 'The model'} is removed; ${size(freed)} are free again.` });
       } catch (error) {
-        set({ notice: error instanceof Error ? error.message : String(error) });
+        set({ notice: messageOf(error) });
+        return refresh();
       }
       await refresh();
       if (store.getState().model?.source === `${KEPT_SCHEME}${hash}`) await switchTo(null);
@@ -219,7 +239,7 @@ export function createModels(
       try {
         set({ report: { title: name, text: await library.modelReport(hash) } });
       } catch (error) {
-        set({ notice: error instanceof Error ? error.message : String(error) });
+        set({ notice: messageOf(error) });
       }
     },
     showPlannedReport: () => {
@@ -231,6 +251,8 @@ export function createModels(
     closeReport: () => set({ report: null }),
   };
 }
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** Bytes that the browser still lets the page store, or null where it does not say. */
 export function freeBytes({ list }: Pick<ModelsState, 'list'>): number | null {

@@ -1,4 +1,5 @@
 /** What is in the dialog `Models`: which one is used, what is kept on this machine, and opening a checkpoint. */
+import { useEffect, useId } from 'react';
 import { KEPT_SCHEME } from '../config/keptModel';
 import { DEFAULT_MANIFEST } from '../store/address';
 import { freeBytes } from '../store/models';
@@ -28,22 +29,26 @@ function Report({ text }: { text: string }) {
 function Library() {
   const list = usePageState((state) => state.models.list);
   const notice = usePageState((state) => state.models.notice);
-  const model = usePageState((state) => state.model);
-  const hosted = model && model.source !== DEFAULT_MANIFEST && !model.source.startsWith(KEPT_SCHEME);
+  const hosted = usePageState((state) => state.models.hosted);
+  useFreshList();
   return (
     <>
       <ul>
         {list?.own ? <Entry entry={list.own} source={null} where="this page’s own" /> : null}
-        {hosted ? (
-          <li aria-current="true">
-            <Facts
-              name={model.name}
-              license={model.license}
-              parts={[`${count(model.parameters)} parameters`, model.source]}
-              inUse
-            />
-          </li>
-        ) : null}
+        {hosted.map(({ source, entry, problem }) =>
+          entry ? (
+            <Entry key={source} entry={entry} source={source} where={source} />
+          ) : (
+            <li key={source}>
+              <div>
+                <h3>{source}</h3>
+                <p role={problem ? 'alert' : undefined} className={problem ? 'bad' : undefined}>
+                  {problem || 'Looking it up.'}
+                </p>
+              </div>
+            </li>
+          ),
+        )}
         {list?.kept.map((entry) => (
           <Entry key={entry.hash} entry={entry} source={`${KEPT_SCHEME}${entry.hash}`} where="kept here" />
         ))}
@@ -52,8 +57,53 @@ function Library() {
         {notice}
       </p>
       <OpenCheckpoint />
+      <LookUp />
       <Room />
     </>
+  );
+}
+
+/** Other tabs may convert and remove: the list is read again when this one is looked at. */
+function useFreshList() {
+  const { refreshModels } = useActions();
+  useEffect(() => {
+    const look = () => document.visibilityState === 'visible' && void refreshModels();
+    document.addEventListener('visibilitychange', look);
+    return () => document.removeEventListener('visibilitychange', look);
+  }, [refreshModels]);
+}
+
+/** A hosted model by its address: what it is comes first, its weights when it is used. */
+function LookUp() {
+  const { lookUpModel } = useActions();
+  const problem = usePageState((state) => state.models.addressProblem);
+  const id = useId();
+  return (
+    <form
+      className="look-up"
+      onSubmit={(event) => {
+        event.preventDefault();
+        void lookUpModel(String(new FormData(event.currentTarget).get('address') ?? ''));
+      }}
+    >
+      <label htmlFor={id}>Hosted model</label>
+      <input
+        id={id}
+        name="address"
+        type="text"
+        inputMode="url"
+        placeholder="https://…/manifest.json"
+        autoComplete="off"
+        spellCheck={false}
+        aria-describedby={`${id}-hint`}
+        aria-invalid={problem !== ''}
+      />
+      <button type="submit">Look up</button>
+      <small id={`${id}-hint`} className={problem ? 'bad' : undefined} role={problem ? 'alert' : undefined}>
+        {problem ||
+          'The address of its manifest. Size and licence are shown before anything large is fetched.'}
+      </small>
+    </form>
   );
 }
 
@@ -91,7 +141,7 @@ function Entry({ entry, source, where }: EntryProps) {
             Use
           </button>
         )}
-        {source ? (
+        {source?.startsWith(KEPT_SCHEME) ? (
           <>
             <button
               type="button"

@@ -157,8 +157,11 @@ async function fetchWeights(manifestUrl: string, options: LoadWeightsOptions): P
   const hash = keptHash(manifestUrl);
   if (hash === null) return loadWeights(manifestUrl, options);
   const { keptSource, Library } = await import('../loader/library');
-  const { url, ...source } = await keptSource(await Library.open(), hash);
-  return loadWeights(url, { ...options, ...source });
+  const library = await Library.open();
+  return library.use(hash, async () => {
+    const { url, ...source } = await keptSource(library, hash);
+    return loadWeights(url, { ...options, ...source });
+  });
 }
 
 function summaryOf({ manifest, preview }: Engine): ModelSummary {

@@ -21,6 +21,11 @@ export async function listModels(ownUrl: string): Promise<ModelList> {
   return { own, kept: (kept ?? []).map(keptEntry), storage: await storageEstimate() };
 }
 
+/** @throws LoadError */
+export async function describeModel(url: string): Promise<ModelEntry> {
+  return entryOf(await fetchManifest(url));
+}
+
 export const keptEntry = ({ manifest, bytes }: Kept): ModelEntry => ({ ...entryOf(manifest), bytes });
 
 function entryOf(manifest: Manifest): ModelEntry {

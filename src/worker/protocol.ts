@@ -36,6 +36,8 @@ export type Request =
   | { type: 'convert'; job: number; files: readonly File[]; wish: ConversionWish }
   /** What is kept here, after a look for leftovers, and what the page's own model at `ownUrl` is. */
   | { type: 'models'; job: number; ownUrl: string }
+  /** What a hosted model is: its manifest alone is fetched. */
+  | { type: 'describe'; job: number; manifestUrl: string }
   | { type: 'removeModel'; job: number; hash: string }
   /** The report of a kept model's conversion. */
   | { type: 'modelReport'; job: number; hash: string };
@@ -184,6 +186,7 @@ export type ErrorCode =
   | 'not-kept'
   | 'no-storage'
   | 'storage-full'
+  | 'busy'
   | 'not-a-checkpoint'
   | 'does-not-fit'
   | 'out-of-memory'
@@ -194,7 +197,7 @@ export type ErrorCode =
 
 /**
  * Worker → page. Every job ends in exactly one of loaded, clip, compared, encoded, formats, inspected, converted, models,
- * modelRemoved, modelReport, cancelled or failed.
+ * described, modelRemoved, modelReport, cancelled or failed.
  */
 export type Response =
   | { type: 'backend'; job: number; backend: BackendSummary }
@@ -221,6 +224,7 @@ export type Response =
       kept: readonly ModelEntry[];
       storage: StorageEstimate | null;
     }
+  | { type: 'described'; job: number; model: ModelEntry }
   | { type: 'modelRemoved'; job: number; freedBytes: number }
   | { type: 'modelReport'; job: number; report: string }
   | { type: 'cancelled'; job: number }

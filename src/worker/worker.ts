@@ -87,6 +87,12 @@ function receive(request: Request): void {
         return { type: 'models', job, ...(await listModels(request.ownUrl)) };
       });
       return;
+    case 'describe':
+      start(job, atOnce, async () => {
+        const { describeModel } = await import('./models');
+        return { type: 'described', job, model: await describeModel(request.manifestUrl) };
+      });
+      return;
     case 'removeModel':
       start(job, atOnce, async () => {
         const { Library } = await import('../loader/library');

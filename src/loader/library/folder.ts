@@ -24,10 +24,12 @@ export interface StoredFile {
 
 /** Between the tabs of this browser. */
 export interface Locks {
-  /** Runs while nobody else holds `name`. */
+  /** Runs while nobody else holds or shares `name`. */
   hold<T>(name: string, run: () => Promise<T>): Promise<T>;
-  /** Runs unless somebody holds `name`. */
-  attempt(name: string, run: () => Promise<void>): Promise<void>;
+  /** Runs while nobody holds `name`; beside others that share it. */
+  share<T>(name: string, run: () => Promise<T>): Promise<T>;
+  /** Holds `name` and runs, unless somebody holds or shares it. @returns whether it ran */
+  attempt(name: string, run: () => Promise<void>): Promise<boolean>;
 }
 
 /** @throws LoadError `no-storage` where the browser keeps no files for this page */
@@ -44,12 +46,17 @@ export async function openPrivateFolder(name: string): Promise<Folder> {
 
 export function browserLocks(): Locks {
   const locks = navigator.locks as LockManager | undefined;
-  if (!locks) return { hold: (_, run) => run(), attempt: (_, run) => run() };
+  if (!locks) {
+    const alone = <T>(_: string, run: () => Promise<T>): Promise<T> => run();
+    return { hold: alone, share: alone, attempt: (_, run) => run().then(() => true) };
+  }
   return {
     hold: async (name, run) => locks.request(name, run),
+    share: async (name, run) => locks.request(name, { mode: 'shared' }, run),
     attempt: async (name, run) =>
       locks.request(name, { ifAvailable: true }, async (lock) => {
         if (lock) await run();
+        return lock !== null;
       }),
   };
 }

@@ -87,6 +87,57 @@ describe('a model that is kept', () => {
   });
 });
 
+describe('two tabs', () => {
+  const otherTab = () => new Library(root, locks);
+
+  it('convert one after the other: the second is told so, and nothing of it is there', async () => {
+    await library.keep(async (shelf) => {
+      const second = otherTab().keep((other) => putOn(other, pack('two')));
+      await expect(second).rejects.toMatchObject({ code: 'busy', message: expect.stringMatching(/tab/) });
+      await putOn(shelf, pack('one'));
+    });
+    expect((await library.list()).map(({ manifest }) => manifest.name)).toEqual(['one']);
+    expect(root.folders.size).toBe(1);
+  });
+
+  it('do not take a model from one another while it is loaded', async () => {
+    const { hash } = await keep(pack('one'));
+    await library.use(hash, async () => {
+      await expect(otherTab().remove(hash)).rejects.toMatchObject({ code: 'busy' });
+      await otherTab().keep((shelf) => putOn(shelf, pack('one'))); // The same, converted again.
+      expect(root.folders.size).toBe(2);
+    });
+    await otherTab().tidy();
+    expect(root.folders.size).toBe(1);
+    await expect(load(hash)).resolves.toBeDefined();
+    expect(await otherTab().remove(hash)).toBeGreaterThan(0);
+    await expect(library.use(hash, () => load(hash))).rejects.toMatchObject({ code: 'not-kept' });
+  });
+
+  it('see whole models only, whatever each of them does at once', async () => {
+    const models = ['a', 'b', 'c'].map(pack);
+    const tabs = models.map(otherTab);
+    const work = tabs.map(async (tab, i) => {
+      for (let round = 0; round < 6; round++) {
+        const model = models[(i + round) % 3];
+        const kept = model && (await tab.keep((shelf) => putOn(shelf, model)).catch(() => null));
+        await tab.tidy();
+        for (const { manifest } of await tab.list()) {
+          const { sha256 } = manifest;
+          const loaded = tab.use(sha256, () => load(sha256)).catch((error) => error);
+          // Removed since it was listed, or whole.
+          expect(await loaded).toMatchObject((await loaded) instanceof Error ? { code: 'not-kept' } : {});
+        }
+        if (kept && round % 2 === 1) await tab.remove(kept.hash).catch(() => 0);
+      }
+    });
+    await Promise.all(work);
+    await library.tidy();
+    expect(root.folders.size).toBe((await library.list()).length);
+    expect(root.files.size).toBe(root.folders.size);
+  });
+});
+
 describe('a conversion that does not end', () => {
   it('leaves nothing when it throws, at any point', async () => {
     const model = pack('one');

@@ -3,6 +3,9 @@
  * written last, under the manifest's hash: without it a folder is a conversion that was interrupted, never taken for a
  * model, and removed at the next look (`tidy`), unless another tab is still writing it.
  *
+ * Tabs share the library. One of them converts at a time; a folder is locked while it is written or loaded, and the
+ * records are changed by one tab while no other looks at them.
+ *
  *   <hash>.json            {"folder": "data-…"}: the record
  *   data-…/manifest.json   and the shards, as a server would have them, and report.txt
  */
@@ -54,40 +57,50 @@ export class Library {
   /** Every whole model; those that cannot be read are passed over. */
   async list(): Promise<Kept[]> {
     const kept: Kept[] = [];
-    for (const hash of (await this.records()).keys()) {
-      try {
-        const { manifest, text } = await this.read(hash);
-        kept.push({ manifest, bytes: bytesOf(manifest) + text.length });
-      } catch (error) {
-        if (!(error instanceof LoadError)) throw error;
+    await this.locks.share(RECORDS_LOCK, async () => {
+      for (const hash of (await this.records()).keys()) {
+        try {
+          const { manifest, text } = await this.read(hash);
+          kept.push({ manifest, bytes: bytesOf(manifest) + text.length });
+        } catch (error) {
+          if (!(error instanceof LoadError)) throw error;
+        }
       }
-    }
+    });
     return kept.sort((a, b) => a.manifest.name.localeCompare(b.manifest.name));
   }
 
   /** Removes what interrupted conversions and removals left behind. */
   async tidy(): Promise<void> {
-    for (const name of await this.names()) {
-      if (!DATA.test(name)) continue;
-      // A conversion holds the lock from before its folder is there until after its record is.
-      await this.locks.attempt(lockOf(name), async () => {
-        const named = [...(await this.records()).values()].includes(name);
-        if (!named) await remove(this.folder, name);
-      });
-    }
-    for (const name of await this.names()) {
-      const hash = RECORD.exec(name)?.[1];
-      if (hash && !(await this.folderOf(hash))) await remove(this.folder, name);
-    }
+    await this.locks.hold(RECORDS_LOCK, async () => {
+      const named = new Set((await this.records()).values());
+      for (const name of await this.names()) {
+        // A conversion holds the lock from before its folder is there until after its record is.
+        if (DATA.test(name) && !named.has(name)) await this.removeFolder(name);
+      }
+      for (const name of await this.names()) {
+        const hash = RECORD.exec(name)?.[1];
+        if (hash && !(await this.folderOf(hash))) await remove(this.folder, name);
+      }
+    });
   }
 
   /**
    * Keeps the model that `write` makes; what is there of it is removed when it throws. A model that is kept already
    * is replaced.
    * @returns the manifest's hash
-   * @throws LoadError `storage-full`; whatever else `write` throws
+   * @throws LoadError `storage-full`, or `busy` while another tab converts; whatever else `write` throws
    */
   async keep<T>(write: (shelf: Shelf) => Promise<T>): Promise<{ hash: string; result: T }> {
+    let kept: { hash: string; result: T } | undefined;
+    await this.locks.attempt(CONVERSION_LOCK, async () => {
+      kept = await this.keepAlone(write);
+    });
+    if (!kept) throw otherConversion();
+    return kept;
+  }
+
+  private keepAlone<T>(write: (shelf: Shelf) => Promise<T>): Promise<{ hash: string; result: T }> {
     const name = `data-${crypto.randomUUID()}`;
     return this.locks.hold(lockOf(name), async () => {
       try {
@@ -97,6 +110,13 @@ export class Library {
         throw isNamed(error, 'QuotaExceededError') ? await storageFull(error) : error;
       }
     });
+  }
+
+  /** Runs while no tab may remove or replace the model's files. @throws LoadError `not-kept` */
+  async use<T>(hash: string, run: () => Promise<T>): Promise<T> {
+    const name = await this.locks.share(RECORDS_LOCK, async () => (await this.records()).get(hash));
+    if (!name) throw notKept();
+    return this.locks.share(lockOf(name), run);
   }
 
   /** @throws LoadError `not-kept`, or `not-a-manifest` where the files are damaged */
@@ -125,17 +145,32 @@ export class Library {
     return blob.text();
   }
 
-  /** @returns bytes that are free again; 0 where there was no such model */
+  /**
+   * @returns bytes that are free again; 0 where there was no such model
+   * @throws LoadError `busy` while it is loaded from here
+   */
   async remove(hash: string): Promise<number> {
-    const name = (await this.records()).get(hash);
-    const folder = name ? await subfolder(this.folder, name) : null;
-    let bytes = 0;
-    if (folder) {
-      for await (const [file] of folder.entries()) bytes += (await readBlob(folder, file))?.size ?? 0;
-    }
-    await remove(this.folder, `${hash}.json`); // First: what is left behind from here on is no model.
-    if (name) await remove(this.folder, name);
-    return bytes;
+    return this.locks.hold(RECORDS_LOCK, async () => {
+      const record = `${hash}.json`;
+      const name = (await this.records()).get(hash);
+      let bytes = 0;
+      const removeAll = async (): Promise<void> => {
+        const folder = name ? await subfolder(this.folder, name) : null;
+        for await (const [file] of folder?.entries() ?? []) {
+          bytes += (folder && (await readBlob(folder, file))?.size) ?? 0;
+        }
+        await remove(this.folder, record); // First: what is left behind from here on is no model.
+        if (name) await remove(this.folder, name);
+      };
+      if (!name) await removeAll();
+      else if (!(await this.locks.attempt(lockOf(name), removeAll))) throw beingLoaded();
+      return bytes;
+    });
+  }
+
+  /** A folder that no record names; later, by `tidy`, where a tab still loads from it. */
+  private async removeFolder(name: string): Promise<void> {
+    await this.locks.attempt(lockOf(name), () => remove(this.folder, name));
   }
 
   private async write<T>(
@@ -153,10 +188,17 @@ export class Library {
       },
     });
     if (hash === null) throw new Error('Library.keep: the model has no manifest.');
-    const before = (await this.records()).get(hash);
-    await writeText(this.folder, `${hash}.json`, JSON.stringify({ folder: name }));
-    if (before && before !== name) await remove(this.folder, before);
+    await this.record(hash, name);
     return { hash, result };
+  }
+
+  /** From here on it is a model. */
+  private async record(hash: string, name: string): Promise<void> {
+    await this.locks.hold(RECORDS_LOCK, async () => {
+      const before = (await this.records()).get(hash);
+      await writeText(this.folder, `${hash}.json`, JSON.stringify({ folder: name }));
+      if (before && before !== name) await this.removeFolder(before);
+    });
   }
 
   private async names(): Promise<string[]> {
@@ -183,6 +225,9 @@ export class Library {
 }
 
 const lockOf = (folder: string): string => `mebt-model-${folder}`;
+/** Held while records are changed, and for no longer: who waits for it waits for a few small files. */
+const RECORDS_LOCK = 'mebt-records';
+const CONVERSION_LOCK = 'mebt-conversion';
 
 /** A record that was cut short names nothing. */
 function folderNamed(text: string | undefined): string | null {
@@ -199,6 +244,18 @@ function notKept(): LoadError {
   const message =
     'This model is not on this machine: it was converted in another browser, or removed here. Open its checkpoint under Models, or use the page’s own model.';
   return new LoadError('not-kept', message, false);
+}
+
+function otherConversion(): LoadError {
+  const message =
+    'Another tab of this browser is converting a checkpoint. Wait until that has ended, or stop it there, and convert this one then.';
+  return new LoadError('busy', message, true);
+}
+
+function beingLoaded(): LoadError {
+  const message =
+    'This model is being loaded just now, here or in another tab. Remove it when that has ended.';
+  return new LoadError('busy', message, true);
 }
 
 async function storageFull(cause: unknown): Promise<LoadError> {

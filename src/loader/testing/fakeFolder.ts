@@ -71,18 +71,36 @@ export class FakeFolder implements Folder {
 }
 
 export class FakeLocks implements Locks {
-  readonly held = new Set<string>();
+  /** How many share each name; Infinity where one holds it. */
+  private readonly users = new Map<string, number>();
 
-  async hold<T>(name: string, run: () => Promise<T>): Promise<T> {
-    this.held.add(name);
+  hold<T>(name: string, run: () => Promise<T>): Promise<T> {
+    return this.take(name, Number.POSITIVE_INFINITY, run);
+  }
+
+  share<T>(name: string, run: () => Promise<T>): Promise<T> {
+    return this.take(name, 1, run);
+  }
+
+  async attempt(name: string, run: () => Promise<void>): Promise<boolean> {
+    if (this.users.has(name)) return false;
+    await this.hold(name, run);
+    return true;
+  }
+
+  private async take<T>(name: string, weight: number, run: () => Promise<T>): Promise<T> {
+    for (;;) {
+      const users = this.users.get(name) ?? 0;
+      if (users === 0 || (weight === 1 && Number.isFinite(users))) break;
+      await new Promise((resolve) => setTimeout(resolve));
+    }
+    this.users.set(name, (this.users.get(name) ?? 0) + weight);
     try {
       return await run();
     } finally {
-      this.held.delete(name);
+      const rest = weight === 1 ? (this.users.get(name) ?? 1) - 1 : 0;
+      if (rest > 0) this.users.set(name, rest);
+      else this.users.delete(name);
     }
-  }
-
-  async attempt(name: string, run: () => Promise<void>): Promise<void> {
-    if (!this.held.has(name)) await this.hold(name, run);
   }
 }

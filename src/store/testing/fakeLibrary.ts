@@ -41,6 +41,10 @@ export function createFakeLibrary(): Library {
       kept: [...kept.values()],
       storage: { used: 13e6, quota: 4e9 },
     }),
+    describe: async (url) => {
+      if (!url.includes('hosted')) throw new Error(`A weight manifest was expected at ${url}.`);
+      return { ...FACTS, name: 'hosted', license: 'CC0-1.0', hash: 'c'.repeat(64), bytes: 345e6 };
+    },
     removeModel: async (hash) => {
       const bytes = kept.get(hash)?.bytes ?? 0;
       kept.delete(hash);

@@ -200,6 +200,7 @@ const LAST: ReadonlySet<Response['type']> = new Set([
   'inspected',
   'converted',
   'models',
+  'described',
   'modelRemoved',
   'modelReport',
   'cancelled',

@@ -65,6 +65,12 @@ export class LibraryClient {
     return { own, kept, storage };
   }
 
+  /** A hosted model, by its manifest alone. @throws JobError */
+  async describe(manifestUrl: string): Promise<ModelEntry> {
+    const request = { type: 'describe', manifestUrl: absolute(manifestUrl) } as const;
+    return (await this.engine.ask(request, 'described')).model;
+  }
+
   /** @returns bytes that are free again */
   async removeModel(hash: string): Promise<number> {
     return (await this.engine.ask({ type: 'removeModel', hash }, 'modelRemoved')).freedBytes;
