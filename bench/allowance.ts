@@ -92,6 +92,11 @@ export class Allowance {
     return 1000 * Math.max(0, Math.min(this.limits.budget, this.secondsLeft()));
   }
 
+  /** ms that a run may take that begins now. */
+  longest(factor: number): number {
+    return 1000 * Math.max(0, Math.min(this.limits.patience * factor, this.secondsLeft()));
+  }
+
   private secondsLeft(): number {
     return this.limits.seconds - (this.now() - this.began) / 1000;
   }

@@ -83,7 +83,10 @@ export async function contest(bench: Bench, one: Case, contenders: readonly Cont
   try {
     const milliseconds = one.once ? 0 : allowance.budget();
     const effort = { milliseconds, patience: milliseconds, mostRuns: one.once ? 0 : bench.mostRuns };
-    const results = await alternate(ready, { ...effort, ...(clock ? { clock } : {}) });
+    const runners = entries.flatMap(({ contender, opened }) =>
+      isAbsent(opened) ? [] : [runnerOf(bench, one, contender, opened)],
+    );
+    const results = await alternate(runners, { ...effort, ...(clock ? { clock } : {}) });
     const measured = entries.map(({ opened }) => {
       if (isAbsent(opened)) return opened;
       const result = results[ready.indexOf(opened)] ?? new Error('it was not measured');
@@ -95,6 +98,13 @@ export async function contest(bench: Bench, one: Case, contenders: readonly Cont
   } finally {
     for (const opened of ready) await opened.dispose();
   }
+}
+
+/** A warm-up compiles, so that it tells no pace: where none is known yet, one more run is waited for in any case. */
+function runnerOf(bench: Bench, one: Case, contender: Contender, { run, extrapolated }: Opened): Runner {
+  const known = bench.allowance.estimate(contender.name, piecesOf(one.name, contender)) !== undefined;
+  const patience = known || one.once ? {} : { patience: bench.allowance.longest(contender.patience ?? 1) };
+  return { run, ...(extrapolated ? { extrapolated } : {}), ...patience };
 }
 
 const NOTHING: Absent = { reason: 'it was not measured' };

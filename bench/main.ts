@@ -92,7 +92,10 @@ try {
         : await measure(options);
     console.log(`\n${textReport(measured.rows)}`);
     if (options.suite.quick) console.log('\nThe shapes of --quick are tiny: its ratios say nothing.');
-    if (options.json) writeJson(options.json.replace(/(\.json)?$/, '.targets.json'), verdicts(measured.rows));
+    if (options.json) {
+      writeJson(options.json, measured.rows);
+      writeJson(options.json.replace(/(\.json)?$/, '.targets.json'), verdicts(measured.rows));
+    }
     if (options.markdown) {
       const before = existsSync(options.markdown) ? readFileSync(options.markdown, 'utf8') : '';
       const notes = [measured.by, options.about ?? ''].filter(Boolean);

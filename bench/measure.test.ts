@@ -39,6 +39,16 @@ describe('contenders', () => {
     expect(result).toMatchObject({ runs: 1 });
   });
 
+  it('have the patience that is their own', async () => {
+    const slow: Runner = { run: async () => [1], patience: 1e6 };
+    const results = await alternate([slow, { run: async () => [1] }], {
+      milliseconds: 0,
+      patience: -1,
+      mostRuns: 5,
+    });
+    expect(results).toMatchObject([{ runs: 1 }, { runs: 0 }]);
+  });
+
   it('that fail do not stop the others', async () => {
     const fails: Runner = { run: () => Promise.reject(new Error('no such op')) };
     const [failed, other] = await alternate([fails, named('b', [])], {

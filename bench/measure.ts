@@ -10,6 +10,8 @@ export interface Runner {
   readonly run: () => Promise<ArrayLike<number> | undefined>;
   /** Instead of the time that `run` took, where it computes a part: the ms that the whole would take, after a run. */
   readonly extrapolated?: () => number;
+  /** In place of the effort's. */
+  readonly patience?: number;
 }
 
 export interface Measured {
@@ -47,7 +49,7 @@ export async function alternate(
   for (const runner of runners) lanes.push(await caught(() => warm(runner, clock)));
   for (let round = 0; round < mostRuns; round++) {
     for (const [i, lane] of lanes.entries()) {
-      if (lane instanceof Error || !hasTime(lane, milliseconds, patience)) continue;
+      if (lane instanceof Error || !hasTime(lane, milliseconds, lane.runner.patience ?? patience)) continue;
       const took = await caught(() => clocked(lane.runner, clock));
       if (took instanceof Error) lanes[i] = took;
       else {
