@@ -2,11 +2,13 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { BlockMode, TransformerConfig } from '../config/model';
 import { attention } from '../kernels/attention';
-import { SUBMIT_FLOPS } from '../kernels/gpu';
+import { attentionInPieces, type KeyPiece } from '../kernels/attention/pieces';
 import { layerNorm } from '../kernels/layerNorm';
 import { type LinearWeights, linear } from '../kernels/linear';
 import { sliceRows } from '../kernels/sliceRows';
+import { unwritten, writeRows } from '../kernels/writeRows';
 import { type Observe, readScaleBias, type ScaleBias, type WeightReader } from './parameters';
+import { ALL_ROWS, piecesOf, type RowsAtOnce, rowsAtOnce } from './rowPieces';
 
 /** The weights of one block, whatever it attends to. */
 export interface BlockWeights {
@@ -26,15 +28,19 @@ export interface BlockParameters extends BlockWeights {
   readonly mode: BlockMode;
 }
 
-/** The three streams between blocks. */
+/** The three streams between blocks; contexts and targets may be missing where no block at hand reads them. */
 export interface Streams {
   /** [B, L, C] */
   readonly latents: tf.Tensor3D;
   /** [B, NC, C] */
-  readonly contexts: tf.Tensor3D;
+  readonly contexts?: tf.Tensor3D | undefined;
   /** [B, NT, C] */
-  readonly targets: tf.Tensor3D;
+  readonly targets?: tf.Tensor3D | undefined;
 }
+
+export const readsContexts = (mode: BlockMode): boolean => mode === 'latent_enc' || mode === 'maskgit';
+export const readsTargets = (mode: BlockMode): boolean =>
+  mode === 'lt2l' || mode === 'latent_dec' || mode === 'maskgit';
 
 export function readBlock(
   mode: BlockMode,
@@ -62,114 +68,217 @@ export function readBlockWeights(width: number, read: WeightReader, name: string
   };
 }
 
-/** Streams after the block; those it does not write are the same tensors. `observe` gets `<name>.<stream>` and `<name>.inner.*`. */
+/**
+ * The latents after the block: a new tensor, or the same where it does not write them. Contexts and targets that it
+ * writes are overwritten, so they must not share their data. `observe` gets `<name>.<stream>` and `<name>.inner.*`; `rows` are
+ * chosen by width when left out.
+ */
 export function runBlock(
   block: BlockParameters,
   heads: number,
-  streams: Streams,
+  { latents, contexts, targets }: Streams,
   name: string,
   observe?: Observe,
-): Streams {
-  const { latents, contexts, targets } = streams;
-  const inner: Observe | undefined = observe && ((part, value) => observe(`${name}.inner.${part}`, value));
-  const attend = (query: tf.Tensor3D, others: readonly tf.Tensor3D[], queryIsKey: boolean): tf.Tensor3D =>
-    runAttention(block, heads, query, others, queryIsKey, inner);
+  rows: RowsAtOnce = observe ? ALL_ROWS : rowsAtOnce(latents.shape[2], latents.shape[0]),
+): tf.Tensor3D {
+  const run: Run = {
+    block,
+    heads,
+    rows,
+    observe: observe && ((part, value) => observe(`${name}.inner.${part}`, value)),
+  };
+  const streams = (...given: readonly (tf.Tensor3D | undefined)[]): tf.Tensor3D[] =>
+    given.map((stream) => {
+      if (!stream) throw new Error(`runBlock: ${name} (${block.mode}) reads a stream that is not there.`);
+      return stream;
+    });
   switch (block.mode) {
     case 'latent_self':
     case 'latent_enc':
     case 'lt2l': {
       const others = { latent_self: [], latent_enc: [contexts], lt2l: [targets] }[block.mode];
-      const next = attend(latents, others, block.mode !== 'latent_enc');
+      const next = readStreams(run, latents, streams(...others), block.mode !== 'latent_enc');
       observe?.(`${name}.sos`, next);
-      return { ...streams, latents: next };
+      return next;
     }
     case 'latent_dec': {
-      const next = attend(targets, [latents], false);
-      observe?.(`${name}.targets`, next);
-      return { ...streams, targets: next };
+      const [written] = streams(targets);
+      if (written) rewriteStreams(run, [written], [latents]);
+      if (written) observe?.(`${name}.targets`, written);
+      return latents;
     }
     case 'maskgit': {
-      const count = contexts.shape[1];
-      const both = count === 0 ? targets : (tf.concat([contexts, targets], 1) as tf.Tensor3D); // [B, NC + NT, C]
-      const next = attend(both, [], true);
-      const nextContexts = sliceRows(next, 0, count);
-      const nextTargets = sliceRows(next, count, targets.shape[1]);
-      observe?.(`${name}.contexts`, nextContexts);
-      observe?.(`${name}.targets`, nextTargets);
-      return { ...streams, contexts: nextContexts, targets: nextTargets };
+      const both = streams(contexts, targets);
+      rewriteStreams(run, both, both);
+      both.forEach((stream, i) => {
+        observe?.(`${name}.${i === 0 ? 'contexts' : 'targets'}`, stream);
+      });
+      return latents;
     }
   }
 }
 
+/** A block at work. `rows` are all where intermediate results are observed. */
+interface Run {
+  readonly block: BlockWeights;
+  readonly heads: number;
+  readonly rows: RowsAtOnce;
+  readonly observe?: Observe | undefined;
+}
+
 /**
- * query [B, NQ, C] attends to the streams `others` [B, n, C], and to itself before them when `queryIsKey`.
+ * Few queries: latents [B, L, C] attend to the streams `others` [B, n, C], and to themselves before them when
+ * `queryIsKey`. Keys and values are made piece by piece and never there all at once.
  * The normalised query is what the residual adds to; it is normalised once for both of its uses.
  */
-function runAttention(
-  block: BlockParameters,
-  heads: number,
-  query: tf.Tensor3D,
+function readStreams(
+  run: Run,
+  latents: tf.Tensor3D,
   others: readonly tf.Tensor3D[],
   queryIsKey: boolean,
-  observe?: Observe,
 ): tf.Tensor3D {
-  const { norm1 } = block;
-  const normalise = (x: tf.Tensor3D): tf.Tensor3D => layerNorm(x, norm1.scale, norm1.bias) as tf.Tensor3D;
-  const normalQuery = normalise(query);
-  const keys = others.map(normalise);
-  if (queryIsKey) keys.unshift(normalQuery);
-  const [first = normalQuery] = keys;
-  const normalKey = keys.length > 1 ? (tf.concat(keys, 1) as tf.Tensor3D) : first; // [B, NK, C]
+  const { block, heads, observe } = run;
+  const normalQuery = normalise(block, latents);
   observe?.('ln1_query', normalQuery);
-  observe?.('ln1_key', normalKey);
-
-  const k = linear(normalKey, block.key) as tf.Tensor3D;
-  const v = linear(normalKey, block.value) as tf.Tensor3D;
-  observe?.('k', k);
-  observe?.('v', v);
-  if (observe) return runRows(block, heads, normalQuery, k, v, observe);
-  return inPieces(normalQuery, rowsAtOnce(normalQuery.shape[2]), (rows) =>
-    tf.tidy(() => runRows(block, heads, rows, k, v)),
-  );
-}
-
-/** What is done for each query by itself: normalQuery [B, n, C], k and v [B, NK, C] -> [B, n, C]. */
-function runRows(
-  block: BlockParameters,
-  heads: number,
-  normalQuery: tf.Tensor3D,
-  k: tf.Tensor3D,
-  v: tf.Tensor3D,
-  observe?: Observe,
-): tf.Tensor3D {
   const q = linear(normalQuery, block.query) as tf.Tensor3D;
   observe?.('q', q);
-  const mixed = attention(q, k, v, heads); // [B, n, C]
+  const mixed = attentionInPieces(q, keyPieces(run, queryIsKey ? [normalQuery] : [], others), heads);
+  q.dispose();
   observe?.('attn_heads', mixed);
-  // The projection alone is asked for only by tests; otherwise it is added to the query in one step.
-  const sum = linear(mixed, block.projection, { residual: normalQuery }) as tf.Tensor3D;
-  observe?.('proj', tf.sub(sum, normalQuery));
-  const normalSum = layerNorm(sum, block.norm2.scale, block.norm2.bias);
-  observe?.('ln2', normalSum);
-  const hidden = linear(normalSum, block.expand, { activation: 'gelu' }); // [B, n, 4C]
-  const out = linear(hidden, block.contract, { residual: sum }) as tf.Tensor3D;
-  observe?.('mlp', tf.sub(out, sum));
-  return out;
+  const next = unwritten(latents.shape);
+  finish(run, normalQuery, mixed, next, 0);
+  return next;
 }
 
-/** Queries whose widest layer, [C, 4C], is one submit's work: 1,856 at width 1,024. It bounds their memory, too. */
-export function rowsAtOnce(width: number): number {
-  return Math.max(64, Math.floor(SUBMIT_FLOPS / (8 * width * width) / 64) * 64);
+/**
+ * Many queries: each row of `streams` attends to all of `sources`, and becomes its own result. Keys and values are
+ * complete before the first row is overwritten, so that a source may be a stream. Observed, queries come stream by stream.
+ */
+function rewriteStreams(run: Run, streams: readonly tf.Tensor3D[], sources: readonly tf.Tensor3D[]): void {
+  const { block, heads, rows, observe } = run;
+  const { key, value } = keysAndValues(keyPieces(run, [], sources));
+  for (const stream of streams) {
+    for (const [first, count] of piecesOf(stream.shape[1], rows.attention)) {
+      tf.tidy(() => {
+        const normalQuery = normaliseRows(block, stream, first, count);
+        observe?.('ln1_query', normalQuery);
+        const q = linear(normalQuery, block.query) as tf.Tensor3D;
+        observe?.('q', q);
+        const mixed = attention(q, key, value, heads);
+        q.dispose();
+        observe?.('attn_heads', mixed);
+        finish(run, normalQuery, mixed, stream, first);
+      });
+    }
+  }
+  tf.dispose([key, value]);
 }
 
-/** `run` over at most `most` rows of x [B, n, C] at a time, put together again. */
-export function inPieces(x: tf.Tensor3D, most: number, run: (rows: tf.Tensor3D) => tf.Tensor3D): tf.Tensor3D {
-  const count = x.shape[1];
-  if (count <= most) return run(x);
-  return tf.tidy(() => {
-    const pieces = Array.from({ length: Math.ceil(count / most) }, (_, i) =>
-      tf.tidy(() => run(sliceRows(x, i * most, Math.min(most, count - i * most)))),
-    );
-    return tf.concat(pieces, 1);
+/** Keys and values of rows that are normalised already, then of streams that are not; in one piece if it is a small one. */
+function keyPieces(
+  { block, rows, observe }: Run,
+  normal: readonly tf.Tensor3D[],
+  streams: readonly tf.Tensor3D[],
+): KeyPiece[] {
+  const project = (normalKey: tf.Tensor3D): { key: tf.Tensor3D; value: tf.Tensor3D } => {
+    observe?.('ln1_key', normalKey);
+    const key = linear(normalKey, block.key) as tf.Tensor3D;
+    const value = linear(normalKey, block.value) as tf.Tensor3D;
+    observe?.('k', key);
+    observe?.('v', value);
+    return { key, value };
+  };
+  const piece = (count: number, normalKey: () => tf.Tensor3D): KeyPiece => ({
+    count,
+    make: () => tf.tidy(() => project(normalKey())),
   });
+  const total = rowCount([...normal, ...streams]);
+  if (total <= rows.attention) {
+    return [piece(total, () => joinRows([...normal, ...streams.map((x) => normalise(block, x))]))];
+  }
+  return [
+    ...normal.map((x) => piece(x.shape[1], () => x)),
+    ...streams.flatMap((x) =>
+      piecesOf(x.shape[1], rows.attention).map(([first, count]) =>
+        piece(count, () => normaliseRows(block, x, first, count)),
+      ),
+    ),
+  ];
+}
+
+/** Those of all pieces, one after the other, [B, NK, C] each. The caller disposes them. */
+function keysAndValues(pieces: readonly KeyPiece[]): { key: tf.Tensor3D; value: tf.Tensor3D } {
+  const [only] = pieces;
+  if (only && pieces.length === 1) return only.make();
+  let all: { key: tf.Tensor3D; value: tf.Tensor3D } | undefined;
+  const total = pieces.reduce((sum, { count }) => sum + count, 0);
+  let first = 0;
+  for (const { count, make } of pieces) {
+    const { key, value } = make();
+    const shape: [number, number, number] = [key.shape[0], total, key.shape[2]];
+    all ??= { key: unwritten(shape), value: unwritten(shape) };
+    writeRows(all.key, key, first);
+    writeRows(all.value, value, first);
+    tf.dispose([key, value]);
+    first += count;
+  }
+  if (!all) throw new Error('keysAndValues: there are no keys.');
+  return all;
+}
+
+/** What follows attention, for each row by itself: normalQuery and mixed [B, n, C] to rows `first` … of `into`. */
+function finish(
+  { block, rows, observe }: Run,
+  normalQuery: tf.Tensor3D,
+  mixed: tf.Tensor3D,
+  into: tf.Tensor3D,
+  first: number,
+): void {
+  for (const [start, count] of piecesOf(normalQuery.shape[1], rows.hidden)) {
+    tf.tidy(() => {
+      const residual = rowsOf(normalQuery, start, count);
+      // The projection alone is asked for only by tests; otherwise it is added to the query in one step.
+      const sum = linear(rowsOf(mixed, start, count), block.projection, { residual });
+      observe?.('proj', tf.sub(sum, residual));
+      const hidden = tf.tidy(() => {
+        const normalSum = layerNorm(sum, block.norm2.scale, block.norm2.bias);
+        observe?.('ln2', normalSum);
+        return linear(normalSum, block.expand, { activation: 'gelu' }); // [B, n, 4C]
+      });
+      const out = linear(hidden, block.contract, { residual: sum }) as tf.Tensor3D;
+      observe?.('mlp', tf.sub(out, sum));
+      writeRows(into, out, first + start);
+    });
+  }
+}
+
+function normalise({ norm1 }: BlockWeights, x: tf.Tensor3D): tf.Tensor3D {
+  return layerNorm(x, norm1.scale, norm1.bias) as tf.Tensor3D;
+}
+
+function normaliseRows(block: BlockWeights, x: tf.Tensor3D, first: number, count: number): tf.Tensor3D {
+  return tf.tidy(() => normalise(block, rowsOf(x, first, count)));
+}
+
+const rowCount = (streams: readonly tf.Tensor3D[]): number =>
+  streams.reduce((sum, { shape }) => sum + shape[1], 0);
+
+/** x [B, N, C] -> [B, count, C]; x itself where that is all of it. */
+function rowsOf(x: tf.Tensor3D, first: number, count: number): tf.Tensor3D {
+  return count === x.shape[1] ? x : sliceRows(x, first, count);
+}
+
+/** Streams [B, n, C], one after the other. */
+function joinRows(streams: readonly tf.Tensor3D[]): tf.Tensor3D {
+  const given = streams.filter(({ size }) => size > 0);
+  const [only = streams[0]] = given;
+  if (only && given.length <= 1) return only;
+  const [batch = 0, , width = 0] = only?.shape ?? [];
+  const all = unwritten([batch, rowCount(given), width]);
+  let first = 0;
+  for (const stream of given) {
+    writeRows(all, stream, first);
+    first += stream.shape[1];
+  }
+  return all;
 }

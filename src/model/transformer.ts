@@ -8,8 +8,11 @@ import { embedAt } from '../kernels/embedding';
 import { layerNorm } from '../kernels/layerNorm';
 import { linear } from '../kernels/linear';
 import type { Matrix } from '../kernels/matrix';
-import { type BlockParameters, readBlock, runBlock, type Streams } from './block';
+import { sliceRows } from '../kernels/sliceRows';
+import { writeRows } from '../kernels/writeRows';
+import { type BlockParameters, readBlock, readsContexts, readsTargets, runBlock } from './block';
 import { type Observe, readScaleBias, type ScaleBias, type WeightReader } from './parameters';
+import { piecesOf, rowsAtOnce } from './rowPieces';
 
 export interface TransformerParameters {
   readonly config: TransformerConfig;
@@ -79,24 +82,46 @@ export function runTransformer(
  */
 export function runTrunk(parameters: TransformerParameters, sets: TokenSets, observe?: Observe): tf.Tensor3D {
   return tf.tidy(() => {
-    const { config, blocks, finalNorm } = parameters;
-    let streams = embed(parameters, sets);
-    observe?.('input.sos', streams.latents);
-    observe?.('input.contexts', streams.contexts);
-    observe?.('input.targets', streams.targets);
+    const { config, blocks } = parameters;
+    const embed = embeddingsOf(parameters, sets);
+    let latents = embed.latents();
+    // Contexts and targets are there from the first block that reads them; contexts until the last one.
+    let contexts = observe && embed.contexts();
+    let targets = observe && embed.targets();
+    const lastReader = blocks.findLastIndex(({ mode }) => readsContexts(mode));
+    observe?.('input.sos', latents);
+    if (contexts) observe?.('input.contexts', contexts);
+    if (targets) observe?.('input.targets', targets);
     blocks.forEach((block, i) => {
+      if (readsContexts(block.mode)) contexts ??= embed.contexts();
+      if (readsTargets(block.mode)) targets ??= embed.targets();
       const name = `block${String(i).padStart(2, '0')}`;
-      const next = keepStreams(() => runBlock(block, config.heads, streams, name, observe));
-      // What a block replaced is not needed again.
-      for (const key of ['latents', 'contexts', 'targets'] as const) {
-        if (next[key] !== streams[key]) streams[key].dispose();
-      }
-      streams = next;
+      const streams = { latents, contexts, targets };
+      const next = tf.tidy(() => runBlock(block, config.heads, streams, name, observe));
+      if (next !== latents) latents.dispose();
+      latents = next;
+      if (i === lastReader) contexts?.dispose();
     });
-    const normal = layerNorm(streams.targets, finalNorm.scale, finalNorm.bias) as tf.Tensor3D; // [B, NT, C]
+    const normal = normaliseTargets(parameters, targets ?? embed.targets(), observe !== undefined); // [B, NT, C]
     observe?.('ln_f', normal);
     return normal;
   });
+}
+
+/** The final norm, in place unless the clip is a short one. */
+function normaliseTargets(
+  { finalNorm, config }: TransformerParameters,
+  targets: tf.Tensor3D,
+  atOnce: boolean,
+): tf.Tensor3D {
+  const normalise = (rows: tf.Tensor3D): tf.Tensor3D =>
+    layerNorm(rows, finalNorm.scale, finalNorm.bias) as tf.Tensor3D;
+  const most = rowsAtOnce(config.width, targets.shape[0]).attention;
+  if (atOnce || targets.shape[1] <= most) return normalise(targets);
+  for (const [first, count] of piecesOf(targets.shape[1], most)) {
+    tf.tidy(() => writeRows(targets, normalise(sliceRows(targets, first, count)), first));
+  }
+  return targets;
 }
 
 /** Hidden states [..., C] to logits [..., V]. */
@@ -104,8 +129,10 @@ function runHead<T extends tf.Tensor>({ head }: TransformerParameters, hidden: T
   return linear(hidden, { weight: head }) as T;
 }
 
-/** Most bytes that the logits of one chunk take, on every backend; WebGPU lets a kernel see 128 MiB unless asked. */
-export const LOGIT_BYTES = 16 * 2 ** 20;
+/** Most bytes that the logits of one chunk take, on every backend; a processor gains nothing from larger chunks. */
+export const LOGIT_BYTES = { webgpu: 16 * 2 ** 20, others: 4 * 2 ** 20 } as const;
+
+const logitBytes = (): number => LOGIT_BYTES[tf.getBackend() === 'webgpu' ? 'webgpu' : 'others'];
 
 /** Logits [rows, V] of the hidden states from row `first` on. */
 export interface LogitRows {
@@ -120,7 +147,7 @@ export interface LogitRows {
 export function* runHeadInChunks(
   parameters: TransformerParameters,
   hidden: tf.Tensor3D,
-  mostBytes: number = LOGIT_BYTES,
+  mostBytes: number = logitBytes(),
 ): Generator<LogitRows, void, undefined> {
   const { width, vocabulary } = parameters.config;
   const rows = hidden.size / width;
@@ -128,8 +155,10 @@ export function* runHeadInChunks(
   for (let first = 0; first < rows; first += most) {
     const logits = tf.tidy(() => {
       const all = tf.reshape(hidden, [rows, width]) as tf.Tensor2D; // [B·NT, C]
-      const some = rows > most ? tf.slice(all, [first, 0], [Math.min(most, rows - first), width]) : all;
-      return runHead(parameters, some); // [rows of the chunk, V]
+      if (rows <= most) return runHead(parameters, all);
+      const one = tf.reshape(all, [1, rows, width]) as tf.Tensor3D;
+      const some = sliceRows(one, first, Math.min(most, rows - first));
+      return runHead(parameters, tf.reshape(some, [-1, width]) as tf.Tensor2D); // [rows of the chunk, V]
     });
     try {
       yield { first, logits };
@@ -139,13 +168,11 @@ export function* runHeadInChunks(
   }
 }
 
-/** `tf.tidy` over a set of streams, which its types do not allow for. */
-function keepStreams(run: () => Streams): Streams {
-  return tf.tidy(() => run() as unknown as Record<string, tf.Tensor3D>) as unknown as Streams;
-}
-
-/** What enters block 0: latent tokens without positions, contexts with their codes, targets with the mask embedding. */
-function embed(parameters: TransformerParameters, sets: TokenSets): Streams {
+/** What enters the blocks: latent tokens without positions, contexts with their codes, targets with the mask embedding. */
+function embeddingsOf(
+  parameters: TransformerParameters,
+  sets: TokenSets,
+): Record<'latents' | 'contexts' | 'targets', () => tf.Tensor3D> {
   const { tokens, context, target, batch = 1 } = sets;
   const { config, tokenEmbedding, positionEmbedding, maskEmbedding, latentTokens } = parameters;
   const { width } = config;
@@ -158,13 +185,22 @@ function embed(parameters: TransformerParameters, sets: TokenSets): Streams {
   if (n > config.positions) {
     throw new RangeError(`runTransformer: ${n} tokens exceed the model's ${config.positions} positions.`);
   }
-  const codes = context.map((position, i) => tokens[Math.floor(i / contexts) * n + position] ?? -1);
-  const known = embedAt({ table: tokenEmbedding, codes }, positionEmbedding, context);
-  const masked = embedAt({ vector: maskEmbedding }, positionEmbedding, target);
-  const learned = tf.reshape(latentTokens, [1, config.latentTokens, width]) as tf.Tensor3D;
   return {
-    latents: batch === 1 ? learned : tf.tile(learned, [batch, 1, 1]),
-    contexts: tf.reshape(known, [batch, contexts, width]),
-    targets: tf.reshape(masked, [batch, targets, width]),
+    latents: () => {
+      const learned = tf.reshape(latentTokens, [1, config.latentTokens, width]) as tf.Tensor3D;
+      return batch === 1 ? learned : tf.tile(learned, [batch, 1, 1]);
+    },
+    contexts: () => {
+      const codes = context.map((position, i) => tokens[Math.floor(i / contexts) * n + position] ?? -1);
+      return tf.tidy(() => {
+        const known = embedAt({ table: tokenEmbedding, codes }, positionEmbedding, context);
+        return tf.reshape(known, [batch, contexts, width]);
+      });
+    },
+    targets: () =>
+      tf.tidy(() => {
+        const masked = embedAt({ vector: maskEmbedding }, positionEmbedding, target);
+        return tf.reshape(masked, [batch, targets, width]);
+      }),
   };
 }

@@ -89,7 +89,8 @@ describe('planMemory', () => {
   it('grows with the clip and not with what stays', () => {
     const [short, long] = [4, 32].map((t) => planMemory(manifestOf('int8'), { backend: 'webgpu' }, t));
     expect(long?.weights).toBe(short?.weights);
-    expect((long?.transformer ?? 0) / (short?.transformer ?? 1)).toBeGreaterThan(2);
+    // Eight times the tokens: of what a pass holds, only the streams grow; pieces of them do not.
+    expect((long?.transformer ?? 0) / (short?.transformer ?? 1)).toBeGreaterThan(1.5);
     expect(long?.decoder).toBe(short?.decoder);
   });
 

@@ -6,6 +6,8 @@
 import { downsampleOf, type ModelConfig } from '../config/model';
 import type { Manifest } from '../loader';
 import { rowsAndColumns, scalesOf, sizeOf, storedBytes, type TensorEntry } from '../loader/manifest';
+import { rowsAtOnce } from '../model/rowPieces';
+import { LOGIT_BYTES } from '../model/transformer';
 
 export interface DeviceLimits {
   readonly backend: 'webgpu' | 'wasm' | 'cpu';
@@ -16,7 +18,7 @@ export interface DeviceLimits {
 export interface MemoryPlan {
   /** On the device, as it keeps them. */
   readonly weights: number;
-  /** The transformer's streams at the clip's length, and one chunk of logits. */
+  /** The transformer's streams at the clip's length, pieces of rows on their way, and one chunk of logits. */
   readonly transformer: number;
   /** What the decoder holds while it makes one latent frame after the other. */
   readonly decoder: number;
@@ -33,13 +35,17 @@ export class DoesNotFitError extends Error {
 
 /** Pointers of WebAssembly are 32 bits wide; a tenth is left to fragmentation. */
 const WASM_BYTES = 0.9 * 2 ** 32;
-/** As the transformer's chunks of logits are bounded. */
-const LOGITS_BYTES = 16 * 2 ** 20;
-/** As the results of one submit are bounded (wide layers run in pieces). */
-const PIECE_BYTES = 64 * 2 ** 20;
-/** Streams of the clip's length that a block holds at once: contexts, targets, both normalised, keys, values, results. */
-const STREAMS = 8;
-const DENSE_STREAMS = 12;
+/**
+ * Tensors [tokens, C] that there are at once: contexts and targets, which a block overwrites in place; with dense blocks
+ * the keys and values of all of them, too.
+ */
+const STREAMS = 1;
+const DENSE_STREAMS = 3;
+/** Of pieces of rows (model/rowPieces.ts): what is made of them on the way, in activations [rows, C] and [rows, 4C]. */
+const PIECES = 6;
+const HIDDEN_PIECES = 3;
+/** What else may be held of scores of attention, or on WebGPU of results until they are submitted. */
+const ASIDE_BYTES = { webgpu: 64 * 2 ** 20, others: 16 * 2 ** 20 } as const;
 
 /** @param latentFrames T' of the clip */
 export function planMemory(manifest: Manifest, device: DeviceLimits, latentFrames: number): MemoryPlan {
@@ -47,7 +53,7 @@ export function planMemory(manifest: Manifest, device: DeviceLimits, latentFrame
     what: entry.name,
     bytes: bytesOnDevice(entry, device),
   }));
-  const transformer = transformerBuffers(manifest.model, latentFrames);
+  const transformer = transformerBuffers(manifest.model, device, latentFrames);
   const decoder = decoderBuffers(manifest.model, latentFrames);
   const all = [...weights, transformer.largest, decoder.largest];
   const weightBytes = weights.reduce((sum, { bytes }) => sum + bytes, 0);
@@ -122,15 +128,27 @@ interface Buffers {
   readonly largest: { readonly what: string; readonly bytes: number };
 }
 
-function transformerBuffers({ transformer, grid }: ModelConfig, latentFrames: number): Buffers {
+function transformerBuffers(
+  { transformer, grid }: ModelConfig,
+  { backend }: DeviceLimits,
+  latentFrames: number,
+): Buffers {
+  const kind = backend === 'webgpu' ? 'webgpu' : 'others';
   const tokens = latentFrames * grid[1] * grid[2];
   const { width, latentTokens, vocabulary, modes } = transformer;
-  const stream = 4 * (tokens + latentTokens) * width; // latents and targets side by side are keys of lt2l
-  const hidden = Math.min(PIECE_BYTES, 4 * stream); // the inner layer of the MLP, 4C wide
-  const logits = Math.min(LOGITS_BYTES, 4 * tokens * vocabulary);
-  const streams = modes.includes('maskgit') ? DENSE_STREAMS : STREAMS;
-  const largest = { what: 'activations of the transformer', bytes: Math.max(stream, hidden, logits) };
-  return { bytes: streams * stream + 2 * hidden + 3 * logits, largest };
+  const rows = rowsAtOnce(width, 1, kind);
+  const of = (count: number, channels: number): number => 4 * count * channels;
+  const stream = of(tokens, width);
+  const latents = of(latentTokens, width);
+  const attended = of(Math.min(rows.attention, tokens + latentTokens), width);
+  const hidden = of(Math.min(rows.hidden, tokens + latentTokens), 4 * width);
+  const logits = Math.min(LOGIT_BYTES[kind], of(tokens, vocabulary));
+  const dense = modes.includes('maskgit');
+  const streams = (dense ? DENSE_STREAMS : STREAMS) * stream + PIECES * latents;
+  const aside = Math.min(ASIDE_BYTES[kind], 4 * (stream + latents));
+  const bytes = streams + PIECES * attended + HIDDEN_PIECES * hidden + logits + aside;
+  const largest = Math.max(stream, latents, hidden, logits);
+  return { bytes, largest: { what: 'activations of the transformer', bytes: largest } };
 }
 
 /** Frames beyond the newest latent frame's that a layer with a kernel of 3 still reads. */

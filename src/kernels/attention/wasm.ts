@@ -6,7 +6,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { changeOnHeap, runOnHeap } from '../heap';
 import { type AttentionOptions, visibleKeys } from './visibility';
-import { allocateMixed, headsOf, putHead, scaleQuery, takeHead } from './wasmHeads';
+import { allocateMixed, headsOf, putHead, takeHead, takeQuery } from './wasmHeads';
 
 /** Scores held at once: 4 MiB. Larger chunks fall out of the cache, smaller ones repack the keys more often. */
 const SCORES_AT_ONCE = 1 << 20;
@@ -24,7 +24,6 @@ export function attentionOnWasm(
   if (queries === 1) return attendOnce(query, key, value, heads, visible(0));
   return tf.tidy(() => {
     const keys = visible(queries - 1);
-    const scaled = scaleQuery(query, heads);
     const atOnce = Math.max(1, Math.floor(SCORES_AT_ONCE / keys));
     const mixed = allocateMixed(query.shape);
     for (const head of headsOf(batch, heads)) {
@@ -37,7 +36,7 @@ export function attentionOnWasm(
           if (seen === 0) continue;
           tf.tidy(() => {
             const [k, v] = [firstColumns(columns, seen), firstRows(values, seen)];
-            const scores = tf.matMul(takeHead(scaled, heads, head, first, count), k) as tf.Tensor2D; // [n, seen]
+            const scores = tf.matMul(takeQuery(query, heads, head, first, count), k) as tf.Tensor2D; // [n, seen]
             if (options.causal) hideFuture(scores, (query) => visible(first + query));
             const part = tf.matMul(tf.softmax(scores), v) as tf.Tensor2D; // [n, d]
             putHead(mixed, part, head, first, (query) => visible(first + query) > 0);

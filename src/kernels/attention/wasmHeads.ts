@@ -14,10 +14,6 @@ export function* headsOf(batch: number, heads: number): Generator<Head> {
   }
 }
 
-export function scaleQuery(query: tf.Tensor3D, heads: number): tf.Tensor3D {
-  return tf.mul(query, 1 / Math.sqrt(query.shape[2] / heads));
-}
-
 /** [B, NQ, C] for the heads' results, all zero. */
 export function allocateMixed(shape: [number, number, number]): tf.Tensor3D {
   return runOnHeap([], shape, (heap, output) => {
@@ -42,6 +38,19 @@ export function takeHead(
       heap.copyWithin(output + n * size, source, source + size);
     }
   });
+}
+
+/** Queries of a head, scaled by 1/√d, [count, d]. */
+export function takeQuery(
+  query: tf.Tensor3D,
+  heads: number,
+  head: Head,
+  first: number,
+  count: number,
+): tf.Tensor2D {
+  return tf.tidy(() =>
+    tf.mul(takeHead(query, heads, head, first, count), 1 / Math.sqrt(query.shape[2] / heads)),
+  );
 }
 
 /** part [n, d] becomes mixed[sample, first … first + n, head], but for queries that see nothing. */

@@ -5,7 +5,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { changeOnHeap } from '../heap';
 import type { KeyPiece } from './pieces';
-import { allocateMixed, type Head, headsOf, scaleQuery, takeHead } from './wasmHeads';
+import { allocateMixed, type Head, headsOf, takeHead, takeQuery } from './wasmHeads';
 
 /** Scores held at once: 4 MiB, as in wasm.ts. */
 const SCORES_AT_ONCE = 1 << 20;
@@ -18,7 +18,6 @@ export function attentionInPiecesOnWasm(
 ): tf.Tensor3D {
   const [batch, queries] = query.shape;
   return tf.tidy(() => {
-    const scaled = scaleQuery(query, heads);
     const mixed = allocateMixed(query.shape);
     /** ln Σ e^score over the pieces so far, of each sample, head and query. */
     const sums = new Float64Array(batch * heads * queries).fill(Number.NEGATIVE_INFINITY);
@@ -33,7 +32,7 @@ export function attentionInPiecesOnWasm(
             for (let first = 0; first < queries; first += atOnce) {
               tf.tidy(() => {
                 const count = Math.min(atOnce, queries - first);
-                const scores = tf.matMul(takeHead(scaled, heads, head, first, count), columns); // [m, n]
+                const scores = tf.matMul(takeQuery(query, heads, head, first, count), columns); // [m, n]
                 const shares = tf.softmax(scores);
                 const means = tf.matMul(shares, values); // [m, d]
                 const from = (head.sample * heads + head.head) * queries + first;

@@ -53,13 +53,7 @@ export function embedAt(tokens: TokenRows, positionTable: Matrix, positions: Int
         [positions.length, width],
       );
     case 'wasm':
-      return tf.tidy(() => {
-        const token =
-          'codes' in tokens
-            ? copyRows(toFloat32(tokens.table), tokens.codes)
-            : tf.reshape(tokens.vector, [1, width]);
-        return tf.add(token, copyRows(toFloat32(positionTable), positions));
-      });
+      return embedOnWasm(tokens, positionTable, positions);
     default:
       return embedAtReference(tokens, positionTable, positions);
   }
@@ -82,6 +76,23 @@ function copyRows(table: tf.Tensor2D, rows: Int32Array): tf.Tensor2D {
   return runOnHeap([table], [rows.length, width], (heap, output, input) => {
     rows.forEach((row, i) => {
       heap.copyWithin(output + i * width, input + row * width, input + (row + 1) * width);
+    });
+  });
+}
+
+/** Both rows added in one pass: the result is all that is made. */
+function embedOnWasm(tokens: TokenRows, positionTable: Matrix, positions: Int32Array): tf.Tensor2D {
+  const width = positionTable.shape[1];
+  return tf.tidy(() => {
+    const table = 'codes' in tokens ? toFloat32(tokens.table) : tokens.vector;
+    const codes = 'codes' in tokens ? tokens.codes : undefined;
+    const inputs = [table, toFloat32(positionTable)];
+    return runOnHeap(inputs, [positions.length, width], (heap, output, token = 0, place = 0) => {
+      positions.forEach((position, i) => {
+        const target = output + i * width;
+        const [a, b] = [token + (codes?.[i] ?? 0) * width, place + position * width];
+        for (let c = 0; c < width; c++) heap[target + c] = (heap[a + c] ?? 0) + (heap[b + c] ?? 0);
+      });
     });
   });
 }
