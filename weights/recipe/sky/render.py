@@ -5,6 +5,7 @@ Everything is [T, H, W(, 3)] at once, linear light; nothing in here draws random
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -43,15 +44,16 @@ def _cloud_colour(scene: Scene, deck: Deck, light: Light, beam: Tensor, cosine: 
     return direct[..., None] * beam[:, None, None] + soft[..., None] * ambient[:, None, None]
 
 
-def _sun_disc(scene: Scene, camera: Camera, sun: Tensor, light: Light, clear: Tensor) -> Tensor:
-    """Disc and its soft halo [T, H, W, 3]."""
-    size, device = camera.size, str(sun.device)
-    centres = project(scene, sun.double().cpu().numpy(), size)
-    cover, distance = disc(centres, scene.sun_radius * size / 64, size, device)
+def _sun_disc(scene: Scene, camera: Camera, path: np.ndarray, light: Light, clear: Tensor) -> Tensor:
+    """Disc and its soft halo [T, H, W, 3]; path: float32 directions [T, 3]."""
+    size = camera.size
+    cover, distance = disc(
+        project(scene, path.astype(np.float64), size), scene.sun_radius * size / 64, size, str(clear.device)
+    )
     d = distance * 64 / size
     height = ramp(light.elevation, -1.0, 12.0)[:, None]  # [T, 1]
     colour = light.ground / light.ground.amax(-1, keepdim=True).clamp_min(1e-6)
-    colour = torch.lerp(colour, rgb((1.0, 0.52, 0.20), sun).expand_as(colour), 0.4 * (1 - height))
+    colour = torch.lerp(colour, rgb((1.0, 0.52, 0.20), clear).expand_as(colour), 0.4 * (1 - height))
     power = colour * ramp(light.elevation, -4.0, 1.0)[:, None]
     near = torch.exp(-d / 3.2)[..., None] * (0.8 * power)[:, None, None]
     wide = torch.exp(-d / 13.0)[..., None] * (power * (0.34 - 0.18 * height))[:, None, None]
@@ -90,8 +92,8 @@ def render(scene: Scene, frames: int = 64, size: int = 64, device: str = "cpu") 
     camera, coarse = make_camera(scene, size, device), make_camera(scene, size, device, 32, 14)
     generator = torch.Generator().manual_seed(scene.seed)
     pole = unit(scene.pole_azimuth, scene.latitude)
-    path = sun_path(scene.sun_azimuth, scene.sun_elevation, pole, scene.turn, frames)
-    sun = torch.as_tensor(path, dtype=torch.float32, device=device)  # [T, 3]
+    path = sun_path(scene.sun_azimuth, scene.sun_elevation, pole, scene.turn, frames).astype(np.float32)
+    sun = torch.as_tensor(path, device=device)  # [T, 3]
     moon_at = torch.as_tensor(moon_path(scene, frames), dtype=torch.float32, device=device)
     sky = clear_sky(camera, coarse, sun, scene.turbidity)
     light = Light(scene, sun, sky, moon_at)
@@ -122,6 +124,6 @@ def render(scene: Scene, frames: int = 64, size: int = 64, device: str = "cpu") 
             col = over(col, over(colour, air, veil), deck.alpha * (1.0 if deck is high else 0.97))
     if scene.moon:
         col = col + glow * (0.35 + 0.65 * clear[..., None])
-    col = col + _sun_disc(scene, camera, sun, light, clear)
+    col = col + _sun_disc(scene, camera, path, light, clear)
     col = foreground(scene, camera, col, sun, light, clear) if scene.fine else land(scene, camera, col, sun, light)
     return develop(col)
