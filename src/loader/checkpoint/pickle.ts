@@ -20,10 +20,10 @@ export interface PythonClass {
 export class PythonObject {
   /** What BUILD set: usually the Map of attributes. */
   state: unknown = undefined;
-  /** SETITEM(S): for subclasses of dict. */
-  readonly items = new Map<unknown, unknown>();
+  /** SETITEM(S): for subclasses of dict. Most instances have none, and there may be many instances. */
+  items: Map<unknown, unknown> | undefined;
   /** APPEND(S): for subclasses of list. */
-  readonly list: unknown[] = [];
+  list: unknown[] | undefined;
 
   constructor(
     readonly module: string,
@@ -37,15 +37,17 @@ export class PythonObject {
   }
 
   push(...items: unknown[]): void {
-    this.list.push(...items);
+    this.list ??= [];
+    for (const item of items) this.list.push(item);
   }
 
   set(key: unknown, value: unknown): void {
+    this.items ??= new Map();
     this.items.set(key, value);
   }
 
   add(item: unknown): void {
-    this.list.push(item);
+    this.push(item);
   }
 }
 
@@ -62,6 +64,9 @@ export interface UnpickleOptions {
   /** The object behind a persistent id (whatever the pickle gave as id). */
   readonly persistent?: (id: unknown) => unknown;
 }
+
+/** A checkpoint names some dozens of them, and each takes half a kilobyte. */
+const MOST_CLASSES = 10_000;
 
 /**
  * Reads `count` pickles that follow each other. Returns them and where the last one ends.
@@ -85,6 +90,7 @@ export function unpickle(
         const key = `${module}.${name}`;
         const known = classes.get(key) ?? pythonClass(module, name, options.resolve, budget);
         classes.set(key, known);
+        if (classes.size > MOST_CLASSES) throw new Error(`it names more than ${MOST_CLASSES} classes`);
         return known;
       },
     },

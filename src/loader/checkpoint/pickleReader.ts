@@ -42,12 +42,19 @@ const OP = {
   long4: 0x8b,
 } as const;
 
-/** EMPTY_DICT, EMPTY_LIST, EMPTY_TUPLE, EMPTY_SET, TUPLE, TUPLE1, TUPLE2, TUPLE3, LIST, DICT, FROZENSET, MARK, REDUCE, NEWOBJ. */
-const MAKES_OBJECT = new Set([
-  0x7d, 0x5d, 0x29, 0x8f, 0x74, 0x85, 0x86, 0x87, 0x6c, 0x64, 0x91, 0x28, 0x52, 0x81,
+/**
+ * What takes memory beside its bytes: EMPTY_DICT, EMPTY_LIST, EMPTY_TUPLE, EMPTY_SET, TUPLE, TUPLE1, TUPLE2, TUPLE3, LIST,
+ * DICT, FROZENSET, MARK; REDUCE, NEWOBJ, NEWOBJ_EX, INST, OBJ; GLOBAL, STACK_GLOBAL; PERSID, BINPERSID; PUT, BINPUT,
+ * LONG_BINPUT, MEMOIZE.
+ */
+const TAKES_MEMORY = new Set([
+  ...[0x7d, 0x5d, 0x29, 0x8f, 0x74, 0x85, 0x86, 0x87, 0x6c, 0x64, 0x91, 0x28],
+  ...[0x52, 0x81, 0x92, 0x69, 0x6f, 0x63, 0x93, 0x50, 0x51, 0x70, 0x71, 0x72, 0x94],
 ]);
-/** An official checkpoint with its optimizer makes some ten thousand; each may take 200 bytes of memory. */
-const MOST_OBJECTS = 1_000_000;
+/** An official checkpoint with its optimizer has 25 thousand of them; each may take 200 bytes. */
+const MOST_OBJECTS = 250_000;
+/** The same file has 50 thousand. Each may put a value on the stack, which takes some 20 bytes. */
+const MOST_INSTRUCTIONS = 2_000_000;
 /** The digits of a LONG, and the bytes of a LONG1 or LONG4; numbers beyond these are not settings or sizes. */
 const LONGEST_INTEGER = 1024;
 
@@ -59,6 +66,7 @@ export class PickleReader extends BufferReader {
   #opcode = 0;
   #deferred: Deferred | undefined;
   #objects = 0;
+  #instructions = 0;
 
   /** What the persistent id asked for now means; the next one is a real id again. */
   takeAction(): Action {
@@ -82,9 +90,12 @@ export class PickleReader extends BufferReader {
   }
 
   #translate(opcode: number): number {
-    if (MAKES_OBJECT.has(opcode)) {
-      this.#objects += 1;
-      if (this.#objects > MOST_OBJECTS) throw new Error(`it makes more than ${MOST_OBJECTS} objects`);
+    if (TAKES_MEMORY.has(opcode)) this.#objects += 1;
+    this.#instructions += 1;
+    if (this.#objects > MOST_OBJECTS || this.#instructions > MOST_INSTRUCTIONS) {
+      throw new Error(
+        `it makes more than ${MOST_OBJECTS} objects, or has more than ${MOST_INSTRUCTIONS} values`,
+      );
     }
     switch (opcode) {
       case OP.dict:

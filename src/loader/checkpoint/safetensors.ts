@@ -12,8 +12,8 @@ interface HeaderEntry {
   readonly end: number;
 }
 
-/** Names, types, shapes and places of the tensors: more is damage. */
-const LARGEST_HEADER = 16 * 2 ** 20;
+/** Names, types, shapes and places of the tensors, 100 bytes each: more is damage, or meant to exhaust memory. */
+const LARGEST_HEADER = 4 * 2 ** 20;
 
 /** Tensors by name, read when they are asked for. Throws CheckpointError. */
 export async function openSafetensors(source: ByteSource): Promise<Map<string, StoredTensor>> {

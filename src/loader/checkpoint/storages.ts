@@ -10,9 +10,9 @@ import { StoredTensor, type TensorStorage } from './tensor';
 
 /**
  * Pickles hold settings and the tensors' places, not their values: an official one has less than 1 MB. As memory
- * takes some dozen times a pickle's size, more than this is refused.
+ * may take a dozen times a pickle's size, more than this is refused.
  */
-export const LARGEST_PICKLE = 64 * 2 ** 20;
+export const LARGEST_PICKLE = 16 * 2 ** 20;
 
 export const tooLarge = (bytes: number): string =>
   `its pickle has ${bytes} bytes, more than the ${LARGEST_PICKLE} that settings and names of tensors take`;

@@ -1,5 +1,5 @@
 /** Where the entries of a zip archive lie in the file. Only stored (uncompressed) entries, which torch.save writes. */
-import { configure, Reader, ZipReader } from '@zip.js/zip.js/lib/zip-core.js';
+import { configure, type Entry, Reader, ZipReader } from '@zip.js/zip.js/lib/zip-core.js';
 import { type ByteSource, CheckpointError } from './source';
 
 export interface StoredEntry {
@@ -11,23 +11,25 @@ export interface StoredEntry {
 }
 
 const LOCAL_HEADER_BYTES = 30;
+/** One for each storage: an official checkpoint with its optimizer has 2,000. */
+const MOST_ENTRIES = 30_000;
 
 /** The central directory: local headers have no sizes here (data descriptors), so they are not trusted with any. */
 export async function listZip(source: ByteSource): Promise<StoredEntry[]> {
   configure({ useWebWorkers: false });
   const zip = new ZipReader(new SourceReader(source));
   try {
-    const entries = (await zip.getEntries()).filter((entry) => !entry.directory);
-    checkEntries(entries, source.size);
-    return entries.map((entry) => {
-      if (entry.compressionMethod !== 0 || entry.encrypted) {
-        throw new CheckpointError(
-          `its entry ${entry.filename} is compressed or encrypted; PyTorch stores entries as they are`,
-        );
+    const entries: StoredEntry[] = [];
+    // One after the other: what the package keeps of an entry is many times its bytes in the directory.
+    for await (const entry of zip.getEntriesGenerator()) {
+      if (entry.directory) continue;
+      if (entries.length >= MOST_ENTRIES) {
+        throw new CheckpointError(`its zip archive has more than ${MOST_ENTRIES} entries`);
       }
-      const { offset, filename, uncompressedSize } = entry;
-      return { name: filename, size: uncompressedSize, locate: () => locateData(source, offset) };
-    });
+      entries.push(storedEntry(source, entry));
+    }
+    checkEntries(entries, source.size);
+    return entries;
   } catch (error) {
     if (error instanceof CheckpointError) throw error;
     throw new CheckpointError(
@@ -38,17 +40,26 @@ export async function listZip(source: ByteSource): Promise<StoredEntry[]> {
   }
 }
 
+function storedEntry(
+  source: ByteSource,
+  { filename, uncompressedSize, offset, compressionMethod, encrypted }: Entry,
+): StoredEntry {
+  if (compressionMethod !== 0 || encrypted) {
+    throw new CheckpointError(
+      `its entry ${filename} is compressed or encrypted; PyTorch stores entries as they are`,
+    );
+  }
+  return { name: filename, size: uncompressedSize, locate: () => locateData(source, offset) };
+}
+
 /** Names once, and no more bytes than there are: what overlaps, or lies about its length, could ask for any amount. */
-function checkEntries(
-  entries: readonly { readonly filename: string; readonly uncompressedSize: number }[],
-  size: number,
-): void {
+function checkEntries(entries: readonly StoredEntry[], size: number): void {
   const names = new Set<string>();
   let bytes = 0;
-  for (const { filename, uncompressedSize } of entries) {
-    if (names.has(filename)) throw new CheckpointError(`its zip archive has two entries ${filename}`);
-    names.add(filename);
-    bytes += uncompressedSize;
+  for (const { name, size: entryBytes } of entries) {
+    if (names.has(name)) throw new CheckpointError(`its zip archive has two entries ${name}`);
+    names.add(name);
+    bytes += entryBytes;
   }
   if (!(bytes <= size)) {
     throw new CheckpointError(

@@ -77,6 +77,15 @@ export async function torchZipOf(pickle: Uint8Array<ArrayBuffer>): Promise<Uint8
   return Uint8Array.from(Buffer.concat(parts));
 }
 
+/** An archive of empty entries. */
+export async function torchZipOfEntries(names: readonly string[]): Promise<Uint8Array<ArrayBuffer>> {
+  const parts: Uint8Array[] = [];
+  const zip = new ZipStream((bytes) => void parts.push(bytes));
+  for (const name of names) await zip.entry(name, []);
+  await zip.end();
+  return Uint8Array.from(Buffer.concat(parts));
+}
+
 /** The format before PyTorch 1.6. */
 export function torchLegacy(value: SavedValue): Uint8Array<ArrayBuffer> {
   const storages: SavedTensor[] = [];
