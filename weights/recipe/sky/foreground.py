@@ -44,7 +44,7 @@ def land(scene: Scene, camera: Camera, col: Tensor, sun: Tensor, light: Light) -
     return col
 
 
-def _seen(camera: Camera, scene: Scene, clear: Tensor, towards: Tensor) -> Tensor:
+def _seen(scene: Scene, clear: Tensor, towards: Tensor) -> Tensor:
     """How free of cloud the sky is towards directions [T, 3], about there when it is outside the picture: [T]."""
     soft = F.avg_pool2d(clear[:, None], 9, 4)
     z = towards[:, 2].clamp_min(0.05)
@@ -70,11 +70,11 @@ def _sea(scene: Scene, camera: Camera, col: Tensor, sun: Tensor, light: Light, c
     body = light.sky_low * rgb((0.02, 0.06, 0.06), col) + light.sky_high * rgb((0.04, 0.10, 0.12), col)
     water = mirror * (fresnel * 0.94) + body[:, None, None]
     up = ramp(light.elevation, -0.6, 2.5)
-    shine = glitter(camera, s, sun) * (up * _seen(camera, scene, clear, sun) ** 2)[:, None, None]
+    shine = glitter(camera, s, sun) * (up * _seen(scene, clear, sun) ** 2)[:, None, None]
     water = water + shine[..., None] * (light.ground * 0.55)[:, None, None]
     if scene.moon:
         path = torch.as_tensor(moon_path(scene, len(col)), dtype=torch.float32, device=col.device)
-        shine = glitter(camera, s, path) * _seen(camera, scene, clear, path)[:, None, None]
+        shine = glitter(camera, s, path) * _seen(scene, clear, path)[:, None, None]
         water = water + shine[..., None] * (light.moonlight * 0.30)[:, None, None]
     size = camera.size
     part = float(np.clip(scene.horizon_y * size - (size - s.first), 0, 1))  # of the row above that is water
