@@ -21,12 +21,12 @@ function writeJson(file: string, value: unknown): void {
   writeFileSync(file, `${JSON.stringify(value, null, 1)}\n`);
 }
 
-/** The rows, and how many backends failed. */
+/** The rows, and which backends failed, in words. */
 async function measure(
   options: ReturnType<typeof parseOptions>,
-): Promise<{ rows: Row[]; failed: number; by: string }> {
+): Promise<{ rows: Row[]; failed: string[]; by: string }> {
   const rows: Row[] = [];
-  let failed = 0;
+  const failed: string[] = [];
   const receive = (message: Message, backend: BenchBackend): void => {
     switch (message.type) {
       case 'log':
@@ -42,7 +42,7 @@ async function measure(
         if (options.json) writeJson(options.json, rows);
         break;
       case 'failed':
-        failed++;
+        failed.push(`${backend} failed: ${message.message.split('\n')[0]}`);
         console.log(`${backend}: ${message.message}`);
         break;
       case 'done':
@@ -86,7 +86,7 @@ try {
       options.from.length > 0
         ? {
             rows: options.from.flatMap((file) => JSON.parse(readFileSync(file, 'utf8')) as Row[]),
-            failed: 0,
+            failed: [],
             by: '',
           }
         : await measure(options);
@@ -98,10 +98,10 @@ try {
     }
     if (options.markdown) {
       const before = existsSync(options.markdown) ? readFileSync(options.markdown, 'utf8') : '';
-      const notes = [measured.by, options.about ?? ''].filter(Boolean);
+      const notes = [measured.by, options.about ?? '', ...measured.failed].filter(Boolean);
       writeFileSync(options.markdown, markdownReport(measured.rows, circumstances(notes), keptOf(before)));
     }
-    process.exitCode = measured.failed > 0 ? 1 : 0;
+    process.exitCode = measured.failed.length > 0 ? 1 : 0;
   }
 } catch (error) {
   if (!(error instanceof UsageError)) throw error;

@@ -26,9 +26,9 @@ export const HELP = `npm run bench -- [options]
 
 Every case on every backend found, within a time: what does not fit is not run, and its row says why, with an estimate.
 
-  --minutes M               for everything (13); divided among the backends
-  --budget SECONDS          a contender may take so long for a case (6)
-  --patience SECONDS        a run may take so long (20; three times as long for our engine, five times for dense)
+  --minutes M               for everything (15); divided among the backends
+  --budget SECONDS          a contender may take so long for a case (5)
+  --patience SECONDS        a run may take so long (20; a target's own rows may take two to five times as long)
   --runs N                  at most so many measured runs (7)
   --full                    no limits of time: everything, which takes hours on a software adapter
   --quick                   tiny shapes: to see that it works
@@ -91,14 +91,14 @@ export function parseOptions(args: readonly string[]): BenchOptions {
   return {
     runtime,
     backends: only.backends.length > 0 ? only.backends : BACKENDS,
-    minutes: limited('minutes', 13),
+    minutes: limited('minutes', 15),
     suite: {
       cases: only.cases,
       contenders: only.contenders,
       quick,
       clock,
       limits: {
-        budget: limited('budget', quick ? 1 : 6) ?? 20,
+        budget: limited('budget', quick ? 1 : 5) ?? 20,
         patience: limited('patience', quick ? 10 : 20),
         seconds: null,
       },

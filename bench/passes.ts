@@ -1,6 +1,6 @@
 /** Which backends a run visits, with how many threads, and how its time is divided among them. */
 import type { BenchOptions } from './options';
-import type { BenchBackend, CaseName } from './rows';
+import type { BenchBackend, CaseName, ContenderName } from './rows';
 import type { SuiteOptions } from './suite';
 
 /** One backend, one process or page. */
@@ -10,13 +10,16 @@ export interface BackendPass {
   readonly threads?: number;
   /** Only these of the cases that were asked for. */
   readonly cases?: readonly CaseName[];
+  /** Only these contenders. */
+  readonly contenders?: readonly ContenderName[];
   /** Share of the time, against those of the passes that are still to come. */
   readonly share: number;
 }
 
-const SHARES: Readonly<Record<BenchBackend, number>> = { webgpu: 6, wasm: 5, cpu: 1.5 };
+const SHARES: Readonly<Record<BenchBackend, number>> = { webgpu: 7.5, wasm: 5.3, cpu: 1.2 };
 const SHARE_OF_THREADS = 1;
 /** What is measured again with another number of threads. */
+const THREADED_CONTENDERS = ['ours', 'onnxruntime-web'] as const satisfies readonly ContenderName[];
 const THREADED: readonly CaseName[] = [
   'forward-128',
   'forward-1024',
@@ -38,9 +41,12 @@ export function passesOf(options: BenchOptions, cores: number): BackendPass[] {
   const others = Math.min(MOST_THREADS, cores) > 1 && suite.threads === undefined && runtime === 'chromium';
   const wanted = THREADED.filter((one) => suite.cases.length === 0 || suite.cases.includes(one));
   const place = passes.findIndex(({ backend }) => backend === 'wasm');
-  if (!others || place < 0 || wanted.length === 0) return passes;
+  const contenders = THREADED_CONTENDERS.filter(
+    (one) => suite.contenders.length === 0 || suite.contenders.includes(one),
+  );
+  if (!others || place < 0 || wanted.length === 0 || contenders.length === 0) return passes;
   const threads = cores - 1 > 1 ? 1 : Math.min(MOST_THREADS, cores);
-  const again: BackendPass = { backend: 'wasm', threads, cases: wanted, share: SHARE_OF_THREADS };
+  const again: BackendPass = { backend: 'wasm', threads, cases: wanted, contenders, share: SHARE_OF_THREADS };
   return passes.toSpliced(place + 1, 0, again);
 }
 
@@ -60,6 +66,7 @@ export function suiteOptionsOf(
     backend: pass.backend,
     ...(pass.threads === undefined ? {} : { threads: pass.threads }),
     ...(pass.cases ? { cases: pass.cases } : {}),
+    ...(pass.contenders ? { contenders: pass.contenders } : {}),
     limits: { ...suite.limits, seconds },
   };
 }

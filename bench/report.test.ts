@@ -164,7 +164,7 @@ describe('passes of a run', () => {
     const two = passesOf(options, 2);
     const seconds = (place: number, spent: number) =>
       suiteOptionsOf(options, two, place, spent).limits.seconds;
-    expect(seconds(0, 0)).toBeCloseTo((600 * 5) / 6.5, 6);
+    expect(seconds(0, 0)).toBeCloseTo((600 * 5.3) / 6.5, 6);
     expect(seconds(1, 60)).toBe(540);
     expect(suiteOptionsOf(parseOptions(['--full']), two, 0, 1e9).limits.seconds).toBeNull();
   });

@@ -20,10 +20,11 @@ export async function forwardCase(bench: Bench, name: CaseName): Promise<Row[]> 
 export function passContenders(bench: Bench, pass: Pass): Contender[] {
   const { flops } = pass;
   const patience = pass.sets.tokens.length > PATIENT_TOKENS ? 1 : 2;
+  const ortPatience = bench.backend === 'wasm' ? 2 : patience;
   return [
-    { name: 'ours', flops, patience: 3, open: () => openOurs(pass) },
+    { name: 'ours', flops, patience: 2, open: () => openOurs(pass) },
     { name: 'tfjs-stock', flops, patience, open: () => openStock(pass) },
-    { name: 'onnxruntime-web', flops, patience, open: () => openOrt(bench, pass) },
+    { name: 'onnxruntime-web', flops, patience: ortPatience, open: () => openOrt(bench, pass) },
     ...otherFamilies(pass),
   ];
 }

@@ -39,9 +39,9 @@ export async function generateCase(bench: Bench, name: CaseName): Promise<Row[]>
     ? { flops: null }
     : { flops: null, pieces: piecesOf(clip) };
   return contest(bench, { name, work: `${grid.join('×')} tokens, ${options.steps} steps, ${model.name}` }, [
-    { name: 'ours', ...more, patience: 3, open: () => openOurs(clip) },
+    { name: 'ours', ...more, patience: 2, open: () => openOurs(clip) },
     { name: 'tfjs-stock', ...more, open: () => openStock(clip) },
-    { name: 'onnxruntime-web', ...more, open: () => openOrt(bench, clip) },
+    { name: 'onnxruntime-web', ...more, patience: 2, open: () => openOrt(bench, clip) },
   ]);
 }
 

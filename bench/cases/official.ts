@@ -32,5 +32,5 @@ export async function officialCase(bench: Bench): Promise<Row[]> {
       };
     });
   const one = { name: `official-${TOKENS}`, work: `${half} + ${half} tokens, ${name}` } as const;
-  return contest(bench, one, [{ name: 'ours', flops, patience: 3, open }]);
+  return contest(bench, one, [{ name: 'ours', flops, patience: 2, open }]);
 }

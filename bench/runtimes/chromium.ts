@@ -12,7 +12,7 @@ import { PLAIN_BROWSER, WEBGPU_BROWSER } from '../../e2e/chromium';
 import { keepThreadedWasmGlue } from '../../scripts/vite-plugins';
 import { type BenchBackend, isSoftware } from '../rows';
 import type { SuiteOptions } from '../suite';
-import type { Message } from './message';
+import { GRACE_SECONDS, type Message } from './message';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const FOLDERS = {
@@ -49,6 +49,9 @@ export async function runInChromium(
       version = `Chromium ${browser.version()}`;
       try {
         await runOne(browser, address, options, (message) => receive(message, backend));
+      } catch (error) {
+        // The other backends can still be measured.
+        receive({ type: 'failed', message: error instanceof Error ? error.message : String(error) }, backend);
       } finally {
         await browser.close();
       }
@@ -141,8 +144,14 @@ async function runOne(
   receive: (message: Message) => void,
 ): Promise<void> {
   const page = await browser.newPage();
+  let overtime: NodeJS.Timeout | undefined;
   await new Promise<void>((done, fail) => {
     page.on('crash', () => fail(new Error('The page crashed.')));
+    const { seconds } = options.limits;
+    if (seconds !== null) {
+      const longest = seconds + GRACE_SECONDS;
+      overtime = setTimeout(() => fail(new Error(`No end after ${longest.toFixed(0)} s.`)), 1000 * longest);
+    }
     const start = async (): Promise<void> => {
       await page.exposeFunction('benchMessage', (message: Message) => {
         receive(message);
@@ -152,6 +161,6 @@ async function runOne(
       await page.evaluate((asked) => startBench(asked), options);
     };
     start().catch(fail);
-  });
+  }).finally(() => clearTimeout(overtime));
   await page.close();
 }

@@ -6,3 +6,6 @@ export type Message =
   | { readonly type: 'rows'; readonly rows: readonly Row[] }
   | { readonly type: 'done' }
   | { readonly type: 'failed'; readonly message: string };
+
+/** A case that has begun is waited for so long after its backend's time was spent; then its page or process hangs. */
+export const GRACE_SECONDS = 300;

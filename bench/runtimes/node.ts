@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { BenchBackend } from '../rows';
 import type { SuiteOptions } from '../suite';
-import type { Message } from './message';
+import { GRACE_SECONDS, type Message } from './message';
 import { writeBundle } from './node/bundle';
 
 /** Runs each pass, whose options are asked for when it begins; `receive` gets what they say. Gives Node's name and version. */
@@ -36,6 +36,9 @@ async function runOne(
   const child = spawn(process.execPath, [bundle, JSON.stringify(options)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
+  const { seconds } = options.limits;
+  const overtime =
+    seconds === null ? undefined : setTimeout(() => child.kill(), 1000 * (seconds + GRACE_SECONDS));
   const ended = new Promise<number | null>((done) => child.on('close', done));
   let finished = false;
   for await (const line of createInterface({ input: child.stdout })) {
@@ -45,6 +48,7 @@ async function runOne(
     receive(message);
   }
   const code = await ended;
+  clearTimeout(overtime);
   if (!finished)
     receive({ type: 'failed', message: `the process ended with ${code ?? 'a signal'} before it was done` });
 }
