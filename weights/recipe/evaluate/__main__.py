@@ -67,6 +67,13 @@ def measure_real(test: Clips, network: Network, features: Array, labels: list[La
     return facts
 
 
+def frechet_of_some(features: Array, real: Array, count: int) -> float:
+    """Mean over draws of `count` of the clips."""
+    random = np.random.default_rng(0)
+    draws = [random.permutation(len(features))[:count] for _ in range(REPEATS)]
+    return float(np.mean([frechet(features[draw], real) for draw in draws]))
+
+
 def models(args: argparse.Namespace, test: Clips) -> dict[str, Any]:
     tokenizer = load_tokenizer(args.tokenizer)
     fidelities, tokens = reconstruction(tokenizer, test.array[: args.fidelity_count])
@@ -122,16 +129,20 @@ def evaluate(args: argparse.Namespace, kept: dict[str, Any]) -> dict[str, Any]:
         report["network"] = json.loads(accuracies.read_text())
     if "held_out" not in kept or kept["held_out"]["clips"] != len(test):
         report["held_out"] = measure_real(test, network, features, labels)
+    rebuilt = features[:0]
     if args.reconstructions:
-        clips = open_clips(args.reconstructions, "reconstructions", args.count)
-        size = len(clips)
+        clips = open_clips(args.reconstructions, "reconstructions")
+        size, rebuilt = len(clips), features_of(network, clips.array)
         report["reconstructions"] = measure(clips, network, features[size:], test.array.shape[1], features[:size])
     rows = {row["name"]: row for row in kept.get("samples", [])}
     for text in args.samples:
         name, path = named(text)
         print(f"samples: {name}", flush=True)
         clips = open_clips(path, name, args.count)
-        rows[name] = measure(clips, network, real(clips.array.shape[1]), test.array.shape[1])
+        rows[name] = row = measure(clips, network, real(clips.array.shape[1]), test.array.shape[1])
+        if len(clips) <= len(rebuilt) and clips.array.shape[1] >= test.array.shape[1]:
+            limit = frechet_of_some(rebuilt, features[len(rebuilt) :], len(clips))
+            row["frechet_of_reconstructions"] = row["distance"]["frechet"] / limit
     report["samples"] = list(rows.values())
     if args.proof:
         report["proof"] = prove(test.array, labels, lambda clips: features_of(network, clips), args.proof)

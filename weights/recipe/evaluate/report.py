@@ -68,6 +68,17 @@ def distances(report: Row) -> str:
     return table(head, rows)
 
 
+def goals(report: Row) -> str:
+    """Samples as multiples of what bounds them."""
+    held = report["held_out"]["course"]["hills"]
+    head = ["", "made by", "Fréchet, of as many reconstructions'", "hills stay, of held-out clips'"]
+    rows = []
+    for row in report["samples"]:
+        share = number(row["course"]["hills"] / held, 3)
+        rows.append([row["name"], maker(row["made"]), number(row.get("frechet_of_reconstructions")), share])
+    return table(head, rows)
+
+
 def courses(report: Row) -> str:
     head = ["", "hills stay", "light goes one way", "wind steady", "wind change", "colour drift to the end"]
     rows = []
@@ -135,13 +146,14 @@ def fidelity(facts: Row) -> str:
 
 def likelihood(facts: Row) -> str:
     names = list(facts["float32"])
-    rows = [[kind, *(number(facts[kind][name], 3) for name in names)] for kind in ("float32", "int8")]
+    rows = [[kind, *(number(row[name], 3) for name in names)] for kind, row in facts.items() if kind != "clips"]
     return table(["nats a token, share masked", *(f"{float(name):.3g}" for name in names)], rows)
 
 
 def markdown(report: Row) -> str:
     parts = [
         ("Distance to held-out clips", distances(report)),
+        ("Against what bounds them", goals(report)),
         ("What lasts through a clip", courses(report)),
         ("Hours", hours(report)),
     ]
