@@ -2,6 +2,7 @@
 
 `python -m recipe.sheet reconstructions --tokenizer ... --clips ... --out sheet.png`
 `python -m recipe.sheet samples --tokenizer ... --mebt ... --out sheet.png`
+`python -m recipe.sheet clips --clips FOLDER --out sheet.png` shows the first clips of `npm run generate`, or of a .npy.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from PIL import Image
 from torch import Tensor
 
 from .data import Clips
+from .evaluate.clips import open_clips
+from .evaluate.network import to_video
 from .mebt.load import load_mebt
 from .sampling import SAMPLING, sample_tokens
 from .tokenizer.load import load_tokenizer
@@ -35,8 +38,8 @@ def save(rows: list[np.ndarray], path: Path, scale: int) -> None:
 @torch.no_grad()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["reconstructions", "samples"])
-    parser.add_argument("--tokenizer", type=Path, required=True)
+    parser.add_argument("what", choices=["reconstructions", "samples", "clips"])
+    parser.add_argument("--tokenizer", type=Path)
     parser.add_argument("--mebt", type=Path)
     parser.add_argument("--clips", type=Path)
     parser.add_argument("--out", type=Path, required=True)
@@ -51,6 +54,10 @@ def main() -> None:
     parser.add_argument("--revise", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
+    if args.what == "clips":
+        shown = open_clips(args.clips, count=args.count).array
+        save([strip(to_video(shown[i : i + 1])[0], args.columns) for i in range(len(shown))], args.out, args.scale)
+        return
     tokenizer = load_tokenizer(args.tokenizer)
     rows = []
     if args.what == "reconstructions":
