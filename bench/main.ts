@@ -63,13 +63,13 @@ async function measure(
   return { rows, failed, by };
 }
 
-function circumstances(notes: readonly string[]): Circumstances {
+function circumstances(rows: readonly Row[], notes: readonly string[]): Circumstances {
   const asked = args.filter((arg, i) => arg !== '--about' && args[i - 1] !== '--about'); // it has a line of its own
   const processors = cpus();
   const gib = Math.round(totalmem() / 2 ** 30);
   return {
     command: `npm run bench${asked.length > 0 ? ` -- ${asked.join(' ')}` : ''}`,
-    date: new Date().toISOString().slice(0, 10),
+    date: [...new Set(rows.flatMap(({ date }) => date ?? []))].toSorted().join(', ') || 'undated',
     machine: [
       `${processors.length} cores (${processors[0]?.model.trim() ?? 'unknown'}), ${gib} GiB, ${platform()} ${release()}`,
       ...notes,
@@ -99,7 +99,10 @@ try {
     if (options.markdown) {
       const before = existsSync(options.markdown) ? readFileSync(options.markdown, 'utf8') : '';
       const notes = [measured.by, options.about ?? '', ...measured.failed].filter(Boolean);
-      writeFileSync(options.markdown, markdownReport(measured.rows, circumstances(notes), keptOf(before)));
+      writeFileSync(
+        options.markdown,
+        markdownReport(measured.rows, circumstances(measured.rows, notes), keptOf(before)),
+      );
     }
     process.exitCode = measured.failed.length > 0 ? 1 : 0;
   }

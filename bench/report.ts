@@ -84,7 +84,8 @@ function verdictCells({ question, target, values, met, elsewhere }: Verdict): st
     ({ label, value, estimated }) =>
       `${estimated ? '~' : ''}${Number(value.toPrecision(3))}${label ? ` (${label}${estimated ? ', est.' : ''})` : ''}`,
   );
-  const word = met === null ? (elsewhere ?? 'not measured') : met ? 'met' : 'missed';
+  const none = elsewhere ?? (values.length > 0 ? 'estimated only' : 'not measured');
+  const word = met === null ? none : met ? 'met' : 'missed';
   return [question, target, got.join(', '), word];
 }
 
