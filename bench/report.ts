@@ -128,7 +128,8 @@ ${tables.join('\n\n')}
 `;
 }
 
-function textTable(head: readonly string[], body: readonly string[][]): string {
+/** Columns side by side. */
+export function textTable(head: readonly string[], body: readonly string[][]): string {
   const lines = [[...head], ...body];
   const widths = head.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
   return lines

@@ -20,7 +20,7 @@ import { drawCodes } from '../sampling/filtering';
 import { CounterNoise } from '../sampling/random';
 import { packTinyModel, TINY_MODEL } from './testing/tinyModel';
 
-/** Packed, 10.5 M weights are 10.8 MB: a quarter, and float32 scales, biases, norms and latent tokens. */
+/** Packed, 10.5 M weights are 11.6 MB: a quarter, and float32 scales, biases, norms, token embedding and latent tokens. */
 const MOST_OF_FLOAT32 = 0.3;
 /** The weights have the same values, so that only the order of rounding differs; logits are near ±10. */
 const LOGIT_TOLERANCE = 5e-4;

@@ -16,6 +16,7 @@ from .manifest import write_model
 from .mebt.load import load_mebt
 from .names import tokenizer_json, tokenizer_tensors, transformer_json, transformer_tensors
 from .preview import fit_preview
+from .rotation import turn
 from .sampling import SAMPLING
 from .tokenizer.load import load_tokenizer
 
@@ -29,7 +30,8 @@ def main() -> None:
     parser.add_argument("--clips", type=Path, required=True, help="training clips, to fit the preview on")
     parser.add_argument("--name", required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--matrices", choices=["int8", "float16", "float32"], default="int8")
+    parser.add_argument("--matrices", choices=["int8", "int4", "float16", "float32"], default="int8")
+    parser.add_argument("--group", type=int, choices=[32, 64], default=64, help="rows of int4 that share a scale")
     parser.add_argument("--encoder", action="store_true", help="export the encoder too")
     args = parser.parse_args()
     torch.manual_seed(0)
@@ -42,8 +44,10 @@ def main() -> None:
         "frameRate": FRAME_RATE,
         "sampling": SAMPLING,
     }
+    if args.matrices in ("int8", "int4"):
+        turn(mebt)
     tensors = transformer_tensors(mebt) | tokenizer_tensors(tokenizer, args.encoder) | preview
-    manifest = write_model(args.out, args.name, model, tensors, args.matrices)
+    manifest = write_model(args.out, args.name, model, tensors, args.matrices, args.group)
     total = sum(shard["bytes"] for shard in manifest["shards"])
     print(
         f"{args.name}: {manifest['parameters']:,} parameters, {total:,} bytes in {len(manifest['shards'])} shards, "

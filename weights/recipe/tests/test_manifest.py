@@ -13,7 +13,7 @@ import pytest
 
 from recipe import manifest as manifest_module
 from recipe.fixtures.models import random_mebt
-from recipe.manifest import Array, choose_dtype, quantize_int8, write_model
+from recipe.manifest import Array, choose_dtype, pack_int4, quantize_int4, quantize_int8, write_model
 from recipe.mebt.model import MebtConfig
 from recipe.names import tokenizer_json, tokenizer_tensors, transformer_json, transformer_tensors
 from recipe.tokenizer.model import DecoderStage, EncoderStage, Stage, Tokenizer, TokenizerConfig
@@ -41,6 +41,9 @@ def read_back(folder: Path, manifest: dict[str, Any]) -> dict[str, Array]:
     found = {}
     for tensor in manifest["tensors"]:
         shape, size = tensor["shape"], int(np.prod(tensor["shape"]))
+        if tensor["dtype"] == "int4":
+            found[tensor["name"]] = read_int4(tensor, shards)
+            continue
         values = np.frombuffer(shards[tensor["shard"]], tensor["dtype"], size, tensor["offset"]).reshape(shape)
         if tensor["dtype"] == "int8":
             place = tensor["scale"]
@@ -48,6 +51,36 @@ def read_back(folder: Path, manifest: dict[str, Any]) -> dict[str, Array]:
             values = values.astype(np.float32) * scale
         found[tensor["name"]] = values.astype(np.float32)
     return found
+
+
+def read_int4(tensor: dict[str, Any], shards: list[bytes]) -> Array:
+    (rows, columns), place, group = tensor["shape"], tensor["scale"], tensor["group"]
+    per_row, groups = -(-columns // 8), -(-rows // group)
+    words = np.frombuffer(shards[tensor["shard"]], np.uint32, rows * per_row, tensor["offset"]).reshape(rows, per_row)
+    nibbles = (words[:, :, None] >> np.arange(0, 32, 4, dtype=np.uint32)) & 15
+    levels = ((nibbles.astype(np.int32) + 8) % 16 - 8).reshape(rows, -1)[:, :columns]
+    scale = np.frombuffer(shards[place["shard"]], np.float32, groups * columns, place["offset"]).reshape(
+        groups, columns
+    )
+    result: Array = levels.astype(np.float32) * scale.repeat(group, 0)[:rows]
+    return result
+
+
+def test_bytes_are_those_that_the_page_converts_to() -> None:
+    """The same values and hashes are in src/loader/convert/quantize.test.ts."""
+    i = np.arange(1200)
+    values = (((i * 7919) % 2003 - 1001) * (1 + i % 13) * 2.0**-10).astype(np.float32).reshape(100, 12)
+    values[:, 5] = 0
+    levels, scales = quantize_int4(values, 32)
+    int8, scale = quantize_int8(values)
+    hashes = [
+        hashlib.sha256(data.tobytes() + more.tobytes()).hexdigest()
+        for data, more in ((int8, scale), (pack_int4(levels), scales))
+    ]
+    assert hashes == [
+        "12095e7d10ed23198ee9b83fc30bd93ffb64456c65fba2d7ec7ab43ac467cbe6",
+        "4e7c69f92bc6d4696e2610aea26e8948b192b3cd659d230a8de77ac7b1927518",
+    ]
 
 
 def test_int8_errs_by_half_a_step_of_its_channel() -> None:
@@ -71,14 +104,27 @@ def test_codebook_norms_and_biases_stay_float32() -> None:
     assert choose_dtype("transformer.head.weight", matrix, "int8") == "int8"
 
 
-@pytest.mark.parametrize(("matrices", "limit"), [("float32", 0.0), ("float16", 1e-3), ("int8", 0.0)])
+def test_tables_are_stored_more_exactly_than_matrices() -> None:
+    def dtypes(name: str) -> list[str]:
+        return [choose_dtype(name, np.zeros((2, 3)), matrices) for matrices in ("float32", "float16", "int8", "int4")]
+
+    assert dtypes("transformer.tokenEmbedding") == ["float32", "float16", "float16", "int8"]
+    assert dtypes("transformer.positionEmbedding") == ["float32", "float16", "int8", "int8"]
+    assert dtypes("transformer.blocks.11.value.weight") == ["float32", "float16", "int8", "int4"]
+    assert dtypes("tokenizer.decoder.output.weight") == ["float32", "float16", "int8", "int8"]
+
+
+@pytest.mark.parametrize(("matrices", "limit"), [("float32", 0.0), ("float16", 1e-3), ("int8", 1e-3), ("int4", 1e-3)])
 def test_a_model_reads_back(tmp_path: Path, matrices: str, limit: float) -> None:
     model, tensors = exported()
     found = read_back(tmp_path, write_model(tmp_path, "tiny", model, tensors, matrices))
     assert list(found) == list(tensors)
     for name, value in tensors.items():
         bound = limit * np.abs(value).max()
-        if choose_dtype(name, value, matrices) == "int8":
+        dtype = choose_dtype(name, value, matrices)
+        if dtype == "int4":
+            bound = np.abs(value).max(0) * 0.2  # what a cut leaves out
+        if dtype == "int8":
             bound = np.abs(value).reshape(-1, value.shape[-1]).max(0) / 127 / 2 * 1.0001
         assert (np.abs(found[name] - value) <= bound).all(), name
 

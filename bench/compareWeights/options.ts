@@ -1,0 +1,88 @@
+/** The command line of `npm run compare-weights`. */
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import type { GenerationOptions } from '../../src/config/generation';
+
+export const HELP = `npm run compare-weights -- REFERENCE MODEL… [options]
+
+Follows a generation of the model in the folder REFERENCE with the same model stored otherwise (int8, int4, …), on wasm:
+at every step each gets the reference's state and noise. Prints the share of tokens drawn alike, how far the logits
+are off, and the bytes on a WebGPU device. weights/recipe/README.md says how to export a model in several storages.
+
+  --seed N            of the noise (default 1)
+  --steps N, --frames N, --revise-passes N, --choice-temperature X
+                      of the generation; the model's own by default
+  --free              let each run on its own states, too, and compare the finished tokens
+  --json FILE         all of it as JSON
+  --record FILE       what the reference drew at every third step, for the test beside this
+  --help              print this`;
+
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+export interface CommandLine {
+  /** Folders; the first is the reference. */
+  readonly models: readonly string[];
+  readonly settings: Partial<GenerationOptions>;
+  readonly free: boolean;
+  readonly json?: string;
+  readonly record?: string;
+}
+
+const text = { type: 'string' } as const;
+const flag = { type: 'boolean', default: false } as const;
+const NUMBERS = {
+  seed: 'seed',
+  steps: 'steps',
+  frames: 'frames',
+  'revise-passes': 'revisePasses',
+  'choice-temperature': 'choiceTemperature',
+} as const;
+
+/** @throws UsageError */
+export function parseCommandLine(args: readonly string[]): CommandLine | 'help' {
+  const { values, positionals } = read(args);
+  if (values.help) return 'help';
+  if (positionals.length < 2)
+    throw new UsageError('two folders or more are compared: the reference, then the others');
+  const settings: { -readonly [K in keyof GenerationOptions]?: GenerationOptions[K] } = { seed: 1 };
+  for (const [name, field] of Object.entries(NUMBERS)) {
+    const given = values[name as keyof typeof NUMBERS];
+    if (given === undefined) continue;
+    const value = Number(given);
+    if (!(Number.isFinite(value) && value >= 0)) {
+      throw new UsageError(`--${name} must be a number from 0 up, got ${given}`);
+    }
+    settings[field] = value;
+  }
+  return {
+    models: positionals.map((path) => resolve(path)),
+    settings,
+    free: values.free,
+    ...(values.json === undefined ? {} : { json: values.json }),
+    ...(values.record === undefined ? {} : { record: values.record }),
+  };
+}
+
+function read(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        seed: text,
+        steps: text,
+        frames: text,
+        'revise-passes': text,
+        'choice-temperature': text,
+        json: text,
+        record: text,
+        free: flag,
+        help: flag,
+      },
+    });
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message.replace(/\.$/, '') : String(error));
+  }
+}
