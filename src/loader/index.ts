@@ -7,7 +7,7 @@ import { StoredWeights } from './dequantize';
 import { LoadError } from './errors';
 import { bytesOf, type Manifest, parseManifest, type ShardEntry } from './manifest';
 import { sha256 } from './sha256';
-import { type Fetch, fetchShard, networkError, request } from './shards';
+import { type Fetch, fetchShard, readManifestText, request } from './shards';
 
 export type { WeightCache } from './cache';
 export { StoredWeights } from './dequantize';
@@ -100,9 +100,7 @@ async function loadManifest(
   let text: string;
   try {
     const response = await request(url, { signal: signal ?? null, cache: 'no-cache' }, fetch);
-    text = await response.text().catch((error: unknown) => {
-      throw networkError(url, error, signal);
-    });
+    text = await readManifestText(response, url, signal);
   } catch (error) {
     if (!(error instanceof LoadError)) throw error;
     const kept = await cache.manifest(url);

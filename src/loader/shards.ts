@@ -105,20 +105,62 @@ async function readBody(
   shard: ShardEntry,
   { signal, onBytes }: FetchShardOptions,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  let bytes = new Uint8Array(Math.min(shard.bytes, announced(response) ?? FIRST_BYTES));
+  const bytes = await collect(response, {
+    most: shard.bytes,
+    tooLong: () => corrupt(shard, `it is longer than the ${shard.bytes} bytes it should have`),
+    url: response.url || shard.file,
+    signal,
+    onBytes,
+  });
+  if (bytes.length !== shard.bytes)
+    throw corrupt(shard, `${bytes.length} bytes arrived and ${shard.bytes} were expected`);
+  return bytes;
+}
+
+/** The official models' have 200 kB. */
+const LARGEST_MANIFEST = 4 << 20;
+
+/** @throws LoadError `network`, or `not-a-manifest` where there is far more than a manifest has; the signal's reason */
+export async function readManifestText(
+  response: Response,
+  url: string,
+  signal: AbortSignal | undefined,
+): Promise<string> {
+  const message = `What lies at ${url} is no weight manifest: it has more than ${LARGEST_MANIFEST} bytes. Check the address.`;
+  const tooLong = () => new LoadError('not-a-manifest', message, false);
+  const bytes = await collect(response, { most: LARGEST_MANIFEST, tooLong, url, signal });
+  return new TextDecoder().decode(bytes);
+}
+
+interface CollectOptions {
+  /** In bytes. */
+  readonly most: number;
+  readonly tooLong: () => LoadError;
+  /** For messages. */
+  readonly url: string;
+  readonly signal?: AbortSignal | undefined;
+  readonly onBytes?: ((bytes: number) => void) | undefined;
+}
+
+/** A body as it comes, in room that grows with it: no more than twice what has come is ever taken. */
+async function collect(
+  response: Response,
+  { most, tooLong, url, signal, onBytes }: CollectOptions,
+): Promise<Uint8Array<ArrayBuffer>> {
+  let bytes = new Uint8Array(Math.min(most, announced(response) ?? FIRST_BYTES));
   const reader = response.body?.getReader();
   let filled = 0;
   while (reader) {
     const { done, value } = await reader.read().catch((error: unknown) => {
-      throw networkError(response.url || shard.file, error, signal);
+      throw networkError(url, error, signal);
     });
     if (done) break;
-    if (filled + value.length > shard.bytes) {
+    if (filled + value.length > most) {
       await reader.cancel().catch(() => undefined);
-      throw corrupt(shard, `it is longer than the ${shard.bytes} bytes it should have`);
+      throw tooLong();
     }
     if (filled + value.length > bytes.length) {
-      const longer = new Uint8Array(Math.min(shard.bytes, Math.max(2 * bytes.length, filled + value.length)));
+      const longer = new Uint8Array(Math.min(most, Math.max(2 * bytes.length, filled + value.length)));
       longer.set(bytes);
       bytes = longer;
     }
@@ -126,7 +168,5 @@ async function readBody(
     filled += value.length;
     onBytes?.(filled);
   }
-  if (filled !== shard.bytes)
-    throw corrupt(shard, `${filled} bytes arrived and ${shard.bytes} were expected`);
-  return bytes;
+  return filled === bytes.length ? bytes : bytes.slice(0, filled);
 }

@@ -15,8 +15,8 @@ import {
   vqganAlone,
   wholeModel,
 } from '../testing/microFiles';
-import { TINY_OFFICIAL, transformerShapes, vqganShapes } from '../testing/officialShapes';
-import { type SavedValue, torchLegacy, torchZip } from '../testing/torchWriter';
+import { TINY_OFFICIAL, transformerShapes, vqganSettings, vqganShapes } from '../testing/officialShapes';
+import { lightningCheckpoint, type SavedValue, torchLegacy, torchZip } from '../testing/torchWriter';
 import { convert, planConversion, reportText } from './index';
 
 const fileOf = (name: string, bytes: Uint8Array<ArrayBuffer>): CheckpointFile => ({
@@ -181,6 +181,34 @@ describe('planConversion', () => {
       'first_stage_model.decoder.conv_last.conv.bias',
     ]);
     await expect(convert(inspection.plan, new MemorySink()).next()).rejects.toThrow(CheckpointError);
+  });
+
+  it('takes the VQGAN in the transformer’s file, and the settings of the same one beside it', async () => {
+    const value = wholeModel(MICRO) as Map<string, SavedValue>;
+    value.delete('hyper_parameters');
+    const files = [await zipOf('m.ckpt', value), await zipOf('v.ckpt', vqganAlone(MICRO))];
+    const { downsample: _, ...answers } = MICRO_ANSWERS;
+    const { plan } = await convertInMemory(files, { quantization: 'int8', answers });
+    expect(new Set(plan.tensors.map(({ file }) => file))).toEqual(new Set(['m.ckpt']));
+    expect(plan.facts.find(({ what }) => what === 'downsample')?.from).toBe('v.ckpt: args.downsample');
+    const unused = plan.skipped.filter(({ file, name }) => file === 'v.ckpt' && name.startsWith('decoder.'));
+    expect(unused.length).toBeGreaterThan(5);
+    expect(new Set(unused.map(({ reason }) => reason))).toEqual(
+      new Set(["the transformer's file brings its own tokenizer"]),
+    );
+  });
+
+  it('refuses a VQGAN beside the transformer’s own when their codebooks differ', async () => {
+    const whole = await zipOf('m.ckpt', wholeModel(MICRO));
+    const others = tensorsOf(vqganShapes(MICRO), 'other');
+    const other = await zipOf('v.ckpt', lightningCheckpoint(others, vqganSettings(MICRO)));
+    await expect(planConversion([whole, other], { quantization: 'int8' })).rejects.toThrow(
+      /^v\.ckpt cannot be read: its codebook is another than that of the VQGAN inside m\.ckpt \(relative L2 1\.\d\); leave v\.ckpt out/,
+    );
+    const larger = await zipOf('v.ckpt', vqganAlone({ ...MICRO, codes: 16 }));
+    await expect(planConversion([larger, whole], { quantization: 'int8' })).rejects.toThrow(
+      /its codebook has the shape \[16,4\] and that of the VQGAN inside m\.ckpt \[8,4\]/,
+    );
   });
 
   it('refuses two files that contradict each other, and a file given twice', async () => {

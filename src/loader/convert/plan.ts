@@ -13,6 +13,7 @@ import { sizeOf } from '../manifest';
 import { FieldError, parseModelConfig } from '../model-config';
 import { type Answers, type Fact, mergeSettings, type Need, needsOf, type Part, type Roles } from './needs';
 import type { StoredAs } from './quantize';
+import { checkSameCodebook } from './sameCodebook';
 import { type Skipped, skippedOf } from './skipped';
 import { bytesStored, type Int4Group, type Quantization, storageOf } from './storage';
 
@@ -105,6 +106,7 @@ async function assignRoles(opened: readonly OpenedCheckpoint[]): Promise<Roles> 
       }
     });
   }
+  if (embedded && separate) await checkSameCodebook(embedded, separate);
   const tokenizer = embedded ?? separate;
   return { opened, ...(transformer ? { transformer } : {}), ...(tokenizer ? { tokenizer } : {}) };
 }
