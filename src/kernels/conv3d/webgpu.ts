@@ -5,6 +5,7 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import type { Extent3 } from '../../config/model';
 import { implicitMatmul } from '../implicitMatmul';
+import type { MatmulTiling } from '../implicitMatmul/tiling';
 import { convolvedLength, type Padding, samePadding3, transposedLength } from './padding';
 
 export interface ConvolutionOptions {
@@ -14,12 +15,16 @@ export interface ConvolutionOptions {
   readonly residual?: tf.Tensor5D | undefined;
 }
 
-/** x [B, T, H, W, I], weight [kt, kh, kw, I, O] (not flipped), bias [O] -> [B, T', H', W', O]. */
+/**
+ * x [B, T, H, W, I], weight [kt, kh, kw, I, O] (not flipped), bias [O] -> [B, T', H', W', O]. `tiling` is chosen when left
+ * out.
+ */
 export function convolveOnWebGpu(
   x: tf.Tensor5D,
   weight: tf.Tensor5D,
   bias: tf.Tensor1D,
   { stride, transposed, timePadding, residual }: ConvolutionOptions,
+  tiling?: MatmulTiling,
 ): tf.Tensor5D {
   const [batch, frames, height, width] = x.shape;
   const [kt, kh, kw, inputs, outputs] = weight.shape;
@@ -34,5 +39,6 @@ export function convolveOnWebGpu(
     { batch, input, output, kernel, stride, paddings, inputs, outputs, transposed },
     { x, weight, bias, residual },
     [batch, ...output, outputs],
+    tiling,
   );
 }

@@ -1,7 +1,12 @@
 fn weightAt(row : i32, o : i32) -> vec4<f32> { return weight[(row * uniforms.outputs) / 4 + o]; }
 fn biasAt(o : i32) -> vec4<f32> { return bias[(0) / 4 + o]; }
 fn residualAt(at : i32, o : i32) -> vec4<f32> { return residual[(at) / 4 + o]; }
-fn store(at : i32, o : i32, y : vec4<f32>) { result[at / 4 + o] = y; }
+fn finish(at : i32, o : i32, sum : vec4<f32>) {
+  var y = sum;
+  y += biasAt(o);
+  y += residualAt(at, o);
+  result[at / 4 + o] = y;
+}
 fn main(index : i32) {
   if (index >= uniforms.threads) { return; }
   let quads = (uniforms.outputs + 3) / 4;
@@ -23,14 +28,14 @@ fn main(index : i32) {
     for (var jH = 0; jH < uniforms.kH; jH++) {
       let iH = clamp(h * uniforms.sH + jH - uniforms.fH, 0, uniforms.nH - 1);
       let line = ((b * uniforms.nT + iT) * uniforms.nH + iH) * uniforms.nW;
-      for (var jW = 0; jW < uniforms.kW; jW++) {
+      for (var jW = 0; jW < uniforms.kW; jW++) {               // all rows of a thread share their taps
         let x0 = (line + clamp((first + 0 * phases) * uniforms.sW + jW - uniforms.fW, 0, uniforms.nW - 1)) * uniforms.inputs;
         let x1 = (line + clamp((first + 1 * phases) * uniforms.sW + jW - uniforms.fW, 0, uniforms.nW - 1)) * uniforms.inputs;
         let x2 = (line + clamp((first + 2 * phases) * uniforms.sW + jW - uniforms.fW, 0, uniforms.nW - 1)) * uniforms.inputs;
         let x3 = (line + clamp((first + 3 * phases) * uniforms.sW + jW - uniforms.fW, 0, uniforms.nW - 1)) * uniforms.inputs;
         let w = ((jT * uniforms.kH + jH) * uniforms.kW + jW) * uniforms.inputs;
         for (var c = 0; c < uniforms.inputs; c += 4) {
-          let w0 = weightAt(w + c, o);
+          let w0 = weightAt(w + c + 0, o);
           let w1 = weightAt(w + c + 1, o);
           let w2 = weightAt(w + c + 2, o);
           let w3 = weightAt(w + c + 3, o);
@@ -67,41 +72,20 @@ fn main(index : i32) {
     }
   }
   let start = ((b * uniforms.mT + t) * uniforms.mH + h) * uniforms.mW;
-  let added = biasAt(o);
   {
     let column = first + 0 * phases;
-    if (column < uniforms.mW) {
-      let at = (start + column) * uniforms.outputs;
-      var y = a0 + added;
-      y += residualAt(at, o);
-      store(at, o, y);
-    }
+    if (column < uniforms.mW) { finish((start + column) * uniforms.outputs, o, a0); }
   }
   {
     let column = first + 1 * phases;
-    if (column < uniforms.mW) {
-      let at = (start + column) * uniforms.outputs;
-      var y = a1 + added;
-      y += residualAt(at, o);
-      store(at, o, y);
-    }
+    if (column < uniforms.mW) { finish((start + column) * uniforms.outputs, o, a1); }
   }
   {
     let column = first + 2 * phases;
-    if (column < uniforms.mW) {
-      let at = (start + column) * uniforms.outputs;
-      var y = a2 + added;
-      y += residualAt(at, o);
-      store(at, o, y);
-    }
+    if (column < uniforms.mW) { finish((start + column) * uniforms.outputs, o, a2); }
   }
   {
     let column = first + 3 * phases;
-    if (column < uniforms.mW) {
-      let at = (start + column) * uniforms.outputs;
-      var y = a3 + added;
-      y += residualAt(at, o);
-      store(at, o, y);
-    }
+    if (column < uniforms.mW) { finish((start + column) * uniforms.outputs, o, a3); }
   }
 }

@@ -1,6 +1,10 @@
 fn weightAt(row : i32, o : i32) -> vec4<f32> { return vec4<f32>(weight[row * uniforms.outputs + min(o * 4 + 0, uniforms.outputs - 1)], weight[row * uniforms.outputs + min(o * 4 + 1, uniforms.outputs - 1)], weight[row * uniforms.outputs + min(o * 4 + 2, uniforms.outputs - 1)], weight[row * uniforms.outputs + min(o * 4 + 3, uniforms.outputs - 1)]); }
 fn biasAt(o : i32) -> vec4<f32> { return vec4<f32>(bias[0 + min(o * 4 + 0, uniforms.outputs - 1)], bias[0 + min(o * 4 + 1, uniforms.outputs - 1)], bias[0 + min(o * 4 + 2, uniforms.outputs - 1)], bias[0 + min(o * 4 + 3, uniforms.outputs - 1)]); }
-fn store(at : i32, o : i32, y : vec4<f32>) { for (var i = 0; i < 4 && o * 4 + i < uniforms.outputs; i++) { result[at + o * 4 + i] = y[i]; } }
+fn finish(at : i32, o : i32, sum : vec4<f32>) {
+  var y = sum;
+  y += biasAt(o);
+  for (var i = 0; i < 4 && o * 4 + i < uniforms.outputs; i++) { result[at + o * 4 + i] = y[i]; }
+}
 fn main(index : i32) {
   if (index >= uniforms.threads) { return; }
   let quads = (uniforms.outputs + 3) / 4;
@@ -22,7 +26,7 @@ fn main(index : i32) {
     for (var jH = (h + uniforms.kH - 1) % uniforms.sH; jH < uniforms.kH; jH += uniforms.sH) {
       let iH = clamp((h + uniforms.kH - 1 - jH) / uniforms.sH - uniforms.fH, 0, uniforms.nH - 1);
       let line = ((b * uniforms.nT + iT) * uniforms.nH + iH) * uniforms.nW;
-      for (var jW = (first + uniforms.kW - 1) % uniforms.sW; jW < uniforms.kW; jW += uniforms.sW) {
+      for (var jW = (first + uniforms.kW - 1) % uniforms.sW; jW < uniforms.kW; jW += uniforms.sW) {               // all rows of a thread share their taps
         let x0 = (line + clamp(((first + 0 * phases) + uniforms.kW - 1 - jW) / uniforms.sW - uniforms.fW, 0, uniforms.nW - 1)) * uniforms.inputs;
         let x1 = (line + clamp(((first + 1 * phases) + uniforms.kW - 1 - jW) / uniforms.sW - uniforms.fW, 0, uniforms.nW - 1)) * uniforms.inputs;
         let x2 = (line + clamp(((first + 2 * phases) + uniforms.kW - 1 - jW) / uniforms.sW - uniforms.fW, 0, uniforms.nW - 1)) * uniforms.inputs;
@@ -39,37 +43,20 @@ fn main(index : i32) {
     }
   }
   let start = ((b * uniforms.mT + t) * uniforms.mH + h) * uniforms.mW;
-  let added = biasAt(o);
   {
     let column = first + 0 * phases;
-    if (column < uniforms.mW) {
-      let at = (start + column) * uniforms.outputs;
-      var y = a0 + added;
-      store(at, o, y);
-    }
+    if (column < uniforms.mW) { finish((start + column) * uniforms.outputs, o, a0); }
   }
   {
     let column = first + 1 * phases;
-    if (column < uniforms.mW) {
-      let at = (start + column) * uniforms.outputs;
-      var y = a1 + added;
-      store(at, o, y);
-    }
+    if (column < uniforms.mW) { finish((start + column) * uniforms.outputs, o, a1); }
   }
   {
     let column = first + 2 * phases;
-    if (column < uniforms.mW) {
-      let at = (start + column) * uniforms.outputs;
-      var y = a2 + added;
-      store(at, o, y);
-    }
+    if (column < uniforms.mW) { finish((start + column) * uniforms.outputs, o, a2); }
   }
   {
     let column = first + 3 * phases;
-    if (column < uniforms.mW) {
-      let at = (start + column) * uniforms.outputs;
-      var y = a3 + added;
-      store(at, o, y);
-    }
+    if (column < uniforms.mW) { finish((start + column) * uniforms.outputs, o, a3); }
   }
 }

@@ -1,0 +1,147 @@
+var<workgroup> tileX : array<vec4<f32>, 256>;        // [row, quad of inputs]
+var<workgroup> tileW : array<vec4<f32>, 128>;      // [input, quad of outputs]
+fn weightAt(row : i32, o : i32) -> vec4<f32> { return weight[(row * uniforms.outputs) / 4 + o]; }
+fn biasAt(o : i32) -> vec4<f32> { return bias[(0) / 4 + o]; }
+fn residualAt(at : i32, o : i32) -> vec4<f32> { return residual[(at) / 4 + o]; }
+fn finish(at : i32, o : i32, sum : vec4<f32>) {
+  var y = sum;
+  y += biasAt(o);
+  y += residualAt(at, o);
+  result[at / 4 + o] = y;
+}
+fn inputsAt(line : i32, c : i32) -> vec4<f32> { return x[line / 4 + c]; }
+fn phaseExtent(phase : vec3<i32>) -> vec3<i32> { return vec3<i32>((uniforms.mT - phase[0] + 1 - 1) / 1, (uniforms.mH - phase[1] + 1 - 1) / 1, (uniforms.mW - phase[2] + 1 - 1) / 1); }
+// (sample, t, h, w) of a row of a phase
+fn positionOf(row : i32, phase : vec3<i32>, extent : vec3<i32>) -> vec4<i32> {
+  var rest = row;
+  let w = rest % extent.z; rest = rest / extent.z;
+  let h = rest % extent.y; rest = rest / extent.y;
+  return vec4<i32>(rest / extent.x, phase + vec3<i32>(rest % extent.x, h, w) * vec3<i32>(1, 1, 1));
+}
+fn main(index : i32) {
+  let lane = index % 128;
+  let quads = (uniforms.outputs + 3) / 4;
+  let tilesAcross = (quads + 7) / 8;
+  var rest = index / 128;
+  let firstQuad = rest % tilesAcross * 8; rest = rest / tilesAcross;
+  let firstRow = rest % uniforms.tiles * 64; rest = rest / uniforms.tiles;
+  let pW = rest % 1; rest = rest / 1;
+  let pH = rest % 1; rest = rest / 1;
+  let pT = rest % 1; rest = rest / 1;
+  let phase = vec3<i32>(pT, pH, pW);
+  let extent = phaseExtent(phase);
+  // A reshaped dispatch may have workgroups to spare: theirs are no rows.
+  let phaseRows = select(0, uniforms.samples * extent.x * extent.y * extent.z, rest == 0);
+  let at0 = positionOf(min(firstRow + (lane + 0) / 4, max(phaseRows, 1) - 1), phase, extent);
+  let at1 = positionOf(min(firstRow + (lane + 128) / 4, max(phaseRows, 1) - 1), phase, extent);
+  let across = lane % 8;
+  let down = lane / 8;
+  var sum0 = vec4<f32>(0.0);
+  var sum1 = vec4<f32>(0.0);
+  var sum2 = vec4<f32>(0.0);
+  var sum3 = vec4<f32>(0.0);
+  for (var turnT = 0; turnT < (uniforms.kT + 1 - 1) / 1; turnT++) {
+    let jT = 0 + turnT * 1;
+    for (var turnH = 0; turnH < (uniforms.kH + 1 - 1) / 1; turnH++) {
+      let jH = 0 + turnH * 1;
+      for (var turnW = 0; turnW < (uniforms.kW + 1 - 1) / 1; turnW++) {
+        let jW = 0 + turnW * 1;
+        let inKernel = jT < uniforms.kT && jH < uniforms.kH && jW < uniforms.kW;
+        let w = ((jT * uniforms.kH + jH) * uniforms.kW + jW) * uniforms.inputs;
+        let line0 = (((at0.x * uniforms.nT + clamp(at0.y * uniforms.sT + jT - uniforms.fT, 0, uniforms.nT - 1)) * uniforms.nH + clamp(at0.z * uniforms.sH + jH - uniforms.fH, 0, uniforms.nH - 1)) * uniforms.nW + clamp(at0.w * uniforms.sW + jW - uniforms.fW, 0, uniforms.nW - 1)) * uniforms.inputs;
+        let line1 = (((at1.x * uniforms.nT + clamp(at1.y * uniforms.sT + jT - uniforms.fT, 0, uniforms.nT - 1)) * uniforms.nH + clamp(at1.z * uniforms.sH + jH - uniforms.fH, 0, uniforms.nH - 1)) * uniforms.nW + clamp(at1.w * uniforms.sW + jW - uniforms.fW, 0, uniforms.nW - 1)) * uniforms.inputs;
+        for (var start = 0; start * 4 < uniforms.inputs; start += 4) {
+          {
+            let i = lane + 0;
+            var value = vec4<f32>(0.0);
+            let row = i / 4;
+            let depth = i % 4;
+            if ((start + depth) * 4 < uniforms.inputs) { value = inputsAt(line0, start + depth); }
+            tileX[i] = value;
+          }
+          {
+            let i = lane + 128;
+            var value = vec4<f32>(0.0);
+            let row = i / 4;
+            let depth = i % 4;
+            if ((start + depth) * 4 < uniforms.inputs) { value = inputsAt(line1, start + depth); }
+            tileX[i] = value;
+          }
+          {
+            let i = lane + 0;
+            var value = vec4<f32>(0.0);
+            let input = i / 8;
+            let column = i % 8;
+            let channel = min(start * 4 + input, uniforms.inputs - 1);
+            if (inKernel) { value = weightAt(w + channel, min(firstQuad + column, quads - 1)); }
+            tileW[i] = value;
+          }
+          workgroupBarrier();
+          for (var c = 0; c < 4; c++) {
+            let w0 = tileW[(4 * c + 0) * 8 + across];
+            let w1 = tileW[(4 * c + 1) * 8 + across];
+            let w2 = tileW[(4 * c + 2) * 8 + across];
+            let w3 = tileW[(4 * c + 3) * 8 + across];
+            {
+              let v = tileX[(down + 0) * 4 + c];
+              sum0 = fma(vec4<f32>(v.x), w0, sum0);
+              sum0 = fma(vec4<f32>(v.y), w1, sum0);
+              sum0 = fma(vec4<f32>(v.z), w2, sum0);
+              sum0 = fma(vec4<f32>(v.w), w3, sum0);
+            }
+            {
+              let v = tileX[(down + 16) * 4 + c];
+              sum1 = fma(vec4<f32>(v.x), w0, sum1);
+              sum1 = fma(vec4<f32>(v.y), w1, sum1);
+              sum1 = fma(vec4<f32>(v.z), w2, sum1);
+              sum1 = fma(vec4<f32>(v.w), w3, sum1);
+            }
+            {
+              let v = tileX[(down + 32) * 4 + c];
+              sum2 = fma(vec4<f32>(v.x), w0, sum2);
+              sum2 = fma(vec4<f32>(v.y), w1, sum2);
+              sum2 = fma(vec4<f32>(v.z), w2, sum2);
+              sum2 = fma(vec4<f32>(v.w), w3, sum2);
+            }
+            {
+              let v = tileX[(down + 48) * 4 + c];
+              sum3 = fma(vec4<f32>(v.x), w0, sum3);
+              sum3 = fma(vec4<f32>(v.y), w1, sum3);
+              sum3 = fma(vec4<f32>(v.z), w2, sum3);
+              sum3 = fma(vec4<f32>(v.w), w3, sum3);
+            }
+          }
+          workgroupBarrier();
+        }
+      }}}
+  let o = firstQuad + across;
+  if (o >= quads) { return; }
+  {
+    let row = firstRow + down + 0;
+    if (row < phaseRows) {
+      let p = positionOf(row, phase, extent);
+      finish((((p.x * uniforms.mT + p.y) * uniforms.mH + p.z) * uniforms.mW + p.w) * uniforms.outputs, o, sum0);
+    }
+  }
+  {
+    let row = firstRow + down + 16;
+    if (row < phaseRows) {
+      let p = positionOf(row, phase, extent);
+      finish((((p.x * uniforms.mT + p.y) * uniforms.mH + p.z) * uniforms.mW + p.w) * uniforms.outputs, o, sum1);
+    }
+  }
+  {
+    let row = firstRow + down + 32;
+    if (row < phaseRows) {
+      let p = positionOf(row, phase, extent);
+      finish((((p.x * uniforms.mT + p.y) * uniforms.mH + p.z) * uniforms.mW + p.w) * uniforms.outputs, o, sum2);
+    }
+  }
+  {
+    let row = firstRow + down + 48;
+    if (row < phaseRows) {
+      let p = positionOf(row, phase, extent);
+      finish((((p.x * uniforms.mT + p.y) * uniforms.mH + p.z) * uniforms.mW + p.w) * uniforms.outputs, o, sum3);
+    }
+  }
+}
