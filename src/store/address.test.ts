@@ -17,6 +17,7 @@ describe('readAddress', () => {
     expect(readAddress('')).toEqual({
       manifestUrl: DEFAULT_MANIFEST,
       autostart: true,
+      float16: true,
       given: {},
       problems: [],
     });
@@ -41,6 +42,11 @@ describe('readAddress', () => {
       expect(threads).toBeUndefined();
       expect(problems.join()).toContain('whole number from 1 to 64');
     }
+  });
+
+  it('keeps to float32 when float16 is switched off', () => {
+    expect(readAddress('?float16=off')).toMatchObject({ float16: false, problems: [] });
+    expect(readAddress('').float16).toBe(true);
   });
 
   it.each([

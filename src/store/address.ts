@@ -18,6 +18,8 @@ export interface Address {
   readonly backend?: BackendName;
   /** Of wasm. */
   readonly threads?: number;
+  /** `float16=off` keeps WebGPU to float32. */
+  readonly float16: boolean;
   readonly format?: ClipFormat;
   /** `start=no` keeps the first clip from starting by itself. */
   readonly autostart: boolean;
@@ -43,6 +45,7 @@ export function readAddress(search: string): Address {
   const backend = choice('backend', BACKENDS, 'the page chooses by itself');
   const format = choice('format', FORMATS, 'the best one that this browser writes is used');
   const start = choice('start', ['yes', 'no'] as const, 'the first clip starts by itself');
+  const float16 = choice('float16', ['on', 'off'] as const, 'it is used where the graphics card has it');
   const threads = readThreads(params.get('threads'), problems);
   const model = params.get('model');
   const usable = model === null || isManifestUrl(model);
@@ -55,6 +58,7 @@ export function readAddress(search: string): Address {
     manifestUrl: usable && model !== null ? manifestUrlOf(model) : DEFAULT_MANIFEST,
     ...(backend ? { backend } : {}),
     ...(threads === undefined ? {} : { threads }),
+    float16: float16 !== 'off',
     ...(format ? { format } : {}),
     autostart: start !== 'no',
     given: Object.fromEntries(params),

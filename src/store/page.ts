@@ -174,12 +174,13 @@ function createSettings({ deps, store }: PageContext) {
 /** Loads the weights; true when they are there. */
 function createLoad({ deps, store, held }: PageContext, settings: Settings) {
   return async (): Promise<boolean> => {
-    const { manifestUrl, backend, threads } = readAddress(deps.search());
+    const { manifestUrl, backend, threads, float16 } = readAddress(deps.search());
     store.setState({ weights: 'loading', bytes: null, failure: null, status: 'Looking for the weights.' });
     try {
       const model = await deps.engine.load(manifestUrl, {
         ...(backend ? { backend } : {}),
         ...(threads ? { threads } : {}),
+        float16,
         onBackend: (summary) => store.setState({ backend: summary }),
         onProgress: ({ loadedBytes: loaded, totalBytes: total, fromCache }) => {
           const { bytes } = store.getState();

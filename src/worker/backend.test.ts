@@ -69,6 +69,20 @@ describe('chooseBackend', () => {
     expect(software).toBe(true);
   });
 
+  it.each([{}, { backend: 'webgpu' }] as const)(
+    'passes on to %j that float16 is not wanted',
+    async (wish) => {
+      const wanted: (boolean | undefined)[] = [];
+      const webgpu: Preparers['webgpu'] = async (options) => {
+        wanted.push(options?.float16);
+        return { backend: 'webgpu', threads: 1 };
+      };
+      await chooseBackend({ wish: { ...wish, float16: false }, onFailure }, { ...ALL, webgpu });
+      await chooseBackend({ wish, onFailure }, { ...ALL, webgpu });
+      expect(wanted).toEqual([false, undefined]);
+    },
+  );
+
   it('does not put another backend in place of a requested one', async () => {
     const refused = { ...ALL, webgpu: refuse('No WebGPU.') };
     const choice = chooseBackend({ wish: { backend: 'webgpu' }, onFailure }, refused);

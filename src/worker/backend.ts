@@ -12,6 +12,7 @@ import {
   prepareWebGpu,
   type WasmOptions,
   type WebGpuFailure,
+  type WebGpuOptions,
 } from '../kernels/backends';
 import type { BackendName, BackendSummary, BackendWish } from './protocol';
 
@@ -88,11 +89,11 @@ export async function chooseBackend(
   { wish = {}, avoidWebGpu, onFailure }: BackendChoice,
   prepare: Preparers = PREPARERS,
 ): Promise<BackendSummary> {
-  if (wish.backend) return prepareRequested(wish.backend, wish.threads, onFailure, prepare);
+  if (wish.backend) return prepareRequested({ ...wish, backend: wish.backend }, onFailure, prepare);
   let without: string;
   try {
     if (avoidWebGpu) throw new BackendUnavailable(avoidWebGpu);
-    const webgpu = await prepare.webgpu({ onFailure });
+    const webgpu = await prepare.webgpu({ ...precisionOf(wish), onFailure });
     return { ...webgpu, reason: `WebGPU runs on ${webgpu.adapter ?? 'the graphics card'}.` };
   } catch (error) {
     without = sentence(error);
@@ -106,16 +107,19 @@ export async function chooseBackend(
   }
 }
 
+const precisionOf = ({ float16 }: BackendWish): Pick<WebGpuOptions, 'float16'> =>
+  float16 === undefined ? {} : { float16 };
+
 async function prepareRequested(
-  requested: BackendName,
-  threads: number | undefined,
+  wish: BackendWish & { readonly backend: BackendName },
   onFailure: (failure: WebGpuFailure) => void,
   prepare: Preparers,
 ): Promise<BackendSummary> {
+  const { backend: requested, threads } = wish;
   try {
     if (requested === 'cpu') return { ...(await prepare.cpu()), reason: 'Plain JavaScript was asked for.' };
     if (requested === 'webgpu') {
-      const webgpu = await prepare.webgpu({ allowSoftware: true, onFailure });
+      const webgpu = await prepare.webgpu({ ...precisionOf(wish), allowSoftware: true, onFailure });
       return { ...webgpu, reason: `WebGPU was asked for; it runs on ${webgpu.adapter ?? 'an adapter'}.` };
     }
     const wasm = await prepareWasmWithThreads(prepare, threads);

@@ -13,6 +13,8 @@ export interface BackendWish {
   readonly backend?: BackendName;
   /** Of wasm, from 1 on. */
   readonly threads?: number;
+  /** false: WebGPU multiplies in float32 even where the graphics card has float16. */
+  readonly float16?: boolean;
 }
 
 export type ClipFormat = 'mp4' | 'webm' | 'gif';

@@ -78,12 +78,12 @@ export class EngineClient {
    * @throws JobError, or a DOMException named AbortError once `signal` is aborted.
    */
   async load(manifestUrl: string, request: LoadRequest = {}): Promise<ModelSummary> {
-    const { backend, threads } = request;
+    const { backend, threads, float16 = true } = request;
     const before = this.wanted;
     this.onBackend = request.onBackend;
     this.wanted = {
       url: absolute(manifestUrl),
-      wish: { ...(backend && { backend }), ...(threads && { threads }) },
+      wish: { ...(backend && { backend }), ...(threads && { threads }), ...(!float16 && { float16 }) },
     };
     try {
       return await this.loadWanted(request);
