@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { lookUp, nearestCodes } from '../model/codebook';
 import { runEncoder } from '../model/encoder';
 import type { TokenSets } from '../model/transformer';
-import { channelsLast, expectClose, expectSame, LIMITS, magnitude } from './compare';
+import { channelsLast, expectClose, expectSame, limits, magnitude } from './compare';
 import type { Fixture, FixtureFile, GoldenFolder } from './folder';
 import { decodeCodes, type LoadedCheckpoint, logitsOf, Observer, readBack } from './model';
 import type { Report } from './report';
@@ -45,7 +45,7 @@ export async function checkTransformer(
         return expectClose(
           await logitsOf(transformer, setsOf(file, label)),
           file.get(`${label}.logits`),
-          LIMITS.logits,
+          limits().logits,
         );
       } finally {
         tf.dispose(transformer as unknown as tf.TensorContainerObject);
@@ -73,7 +73,8 @@ async function checkBlocks(
     tf.dispose(transformer as unknown as tf.TensorContainerObject);
     const seen = await observer.values();
     for (const [part, expected] of partsOf(file, label)) {
-      const limit = part === 'logits' ? LIMITS.logits : LIMITS.activations * Math.max(1, magnitude(expected));
+      const limit =
+        part === 'logits' ? limits().logits : limits().activations * Math.max(1, magnitude(expected));
       await report.check(`transformer blocks ${label}.${part}`, () =>
         expectClose(seenAs(seen, part), expected, limit),
       );
@@ -141,7 +142,8 @@ async function checkDecoder(
     for (const [part, expected] of parts) {
       await report.check(`${section} ${label}.${part}`, () => {
         const last = part === 'lookup' ? expected : channelsLast(expected);
-        const limit = part === 'video' ? LIMITS.video : LIMITS.activations * Math.max(1, magnitude(expected));
+        const limit =
+          part === 'video' ? limits().video : limits().activations * Math.max(1, magnitude(expected));
         return expectClose(seenAs(seen, part), last, limit);
       });
     }
@@ -160,11 +162,11 @@ async function checkEncoder(
       if (part === 'video_u8') continue;
       await report.check(`${section} ${label}.${part}`, () => {
         if (part === 'indices') return expectSame(seenAs(seen, part).values, expected.values, part);
-        if (part === 'distance_gap') return expectClose(seenAs(seen, part), expected, 1e-3);
+        if (part === 'distance_gap') return expectClose(seenAs(seen, part), expected, limits().distanceGap);
         const isLatent = part === 'pre_vq' || part === 'pre_vq_conv';
         const limit = isLatent
-          ? LIMITS.preQuantization
-          : LIMITS.activations * Math.max(1, magnitude(expected));
+          ? limits().preQuantization
+          : limits().activations * Math.max(1, magnitude(expected));
         return expectClose(seenAs(seen, part), channelsLast(expected), limit);
       });
     }

@@ -1,6 +1,6 @@
 /** Checks of what is done to a clip before it is encoded. */
 import { preprocessClip } from '../video/preprocess';
-import { channelsLast, expectClose, LIMITS } from './compare';
+import { channelsLast, expectClose, limits } from './compare';
 import type { GoldenFolder } from './folder';
 import type { Report } from './report';
 
@@ -26,7 +26,7 @@ export async function checkPreprocessing(folder: GoldenFolder, report: Report): 
       return expectClose(
         actual,
         channelsLast({ shape: [1, ...expected.shape], values: expected.values }),
-        LIMITS.pixels,
+        limits().pixels,
       );
     });
   }

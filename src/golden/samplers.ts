@@ -11,7 +11,7 @@ import {
   maskedFraction,
   progressAfter,
 } from '../sampling/schedules';
-import { expectClose, expectSame, LIMITS } from './compare';
+import { expectClose, expectSame, limits } from './compare';
 import type { FixtureFile, GoldenFolder } from './folder';
 import type { Report } from './report';
 
@@ -145,7 +145,7 @@ function checkOneFilter(file: FixtureFile, label: string, facts: ProbsCase): voi
     if (expected !== undefined && count !== expected)
       throw new Error(`row ${row} keeps ${count} instead of ${expected}`);
   }
-  expectClose({ shape, values: all }, file.get(`${label}.probs`), LIMITS.probabilities);
+  expectClose({ shape, values: all }, file.get(`${label}.probs`), limits().probabilities);
   const noise = rowNoise(file.floats(`${label}.q`), codes);
   const drawn = drawCodes(logits, { batch: 1, target: new Int32Array(rows), filter, noise, step: 0 });
   expectSame(drawn.samples, file.ints(`${label}.samples`), 'samples');

@@ -24,6 +24,8 @@ export interface ProductTile {
 export const TILE_THREADS = 128;
 /** Quads of inputs in workgroup memory at once. */
 export const TILE_DEPTH = 4;
+/** Quads of inputs whose products are added up in float16. */
+const BLOCK = 2;
 
 const down = ({ across }: ProductTile): number => TILE_THREADS / across;
 export const rowsOfTile = (tile: ProductTile): number => down(tile) * tile.rows;
@@ -104,8 +106,8 @@ function filled(array: string, size: number, factors: Factors, fetch: (turn: num
 function products(tile: ProductTile): string {
   const { across, rows, factors } = tile;
   const half = factors === 'f16';
-  return `${half ? unrolled(rows, (r) => `var block${r} = vec4<f16>(0.0);`) : ''}
-        for (var c = 0; c < ${TILE_DEPTH}; c++) {
+  const loop = (first: string, end: string): string => `
+        for (var c = ${first}; c < ${end}; c++) {
           ${unrolled(4, (k) => `let w${k} = tileW[(4 * c + ${k}) * ${across} + across];`)}
           ${unrolled(
             rows,
@@ -114,8 +116,13 @@ function products(tile: ProductTile): string {
             ${addProducts(half ? `block${r}` : `sum${r}`, 'v', factors)}
           }`,
           )}
-        }
-        ${half ? unrolled(rows, (r) => `sum${r} += vec4<f32>(block${r});`) : ''}`;
+        }`;
+  if (!half) return loop('0', `${TILE_DEPTH}`);
+  return `for (var block = 0; block < ${TILE_DEPTH}; block += ${BLOCK}) {
+        ${unrolled(rows, (r) => `var block${r} = vec4<f16>(0.0);`)}
+        ${loop('block', `block + ${BLOCK}`)}
+        ${unrolled(rows, (r) => `sum${r} += vec4<f32>(block${r});`)}
+        }`;
 }
 
 /** `line(0)` … `line(count - 1)`, one under the other. */
