@@ -59,7 +59,7 @@ export function runOnGpu<T extends tf.Tensor>(
   const backend = tf.backend() as WebGPUBackend;
   const output = backend.makeTensorInfo([...shape], 'float32');
   dispatch(backend, program, inputs, output, uniforms);
-  submitWork(backend, flops, 4 * tf.util.sizeFromShape([...shape]));
+  submitWork(backend, flops);
   return tf.engine().makeTensorFromTensorInfo(output, backend) as T;
 }
 
@@ -93,56 +93,64 @@ function dispatch(
   });
   const operands = inputs.map((input) => bare(input, 2));
   backend.runWebGPUProgram(program, operands, 'float32', [...uniforms], bare(output, 3));
+  releaseOnDispose(backend, [...inputs, output]);
+}
+
+/**
+ * tfjs keeps the memory of disposed tensors until the commands that use them are submitted. But commands run in the order
+ * in which they were recorded, and what uploads into a used buffer is one of them (backend_webgpu.js, uploadToGPU): so the
+ * next program may have it at once. Else a pass would hold what up to 15 programs made.
+ */
+function releaseOnDispose(backend: WebGPUBackend, tensors: readonly tf.TensorInfo[]): void {
+  // Private in its types; tfjs is pinned to 4.22.0.
+  const { commandQueueOwnedIds } = backend as unknown as { commandQueueOwnedIds: WeakSet<object> };
+  for (const { dataId } of tensors) commandQueueOwnedIds.delete(dataId);
 }
 
 /**
  * FLOP after which what was recorded is submitted. A submit cannot be interrupted, and the page's own drawing waits for
  * it: at 100 GFLOP/s, which a small integrated card reaches, this is 0.16 s. Layers are cut to about as much
- * (model/block.ts, model/decodePlan.ts), so a submit stays under twice that.
+ * (model/rowPieces.ts, model/decodePlan.ts), so a submit stays under twice that.
  */
 export const SUBMIT_FLOPS = 16e9;
-/** Bytes of results after which it is, too: tfjs reuses memory of freed tensors only once their work is submitted. */
-const SUBMIT_BYTES = 64 * 2 ** 20;
 
-let recorded = { flops: 0, bytes: 0 };
+let recorded = 0;
 
-function submitWork(backend: WebGPUBackend, flops: number, bytes: number): void {
-  recorded.flops += flops;
-  recorded.bytes += bytes;
-  if (recorded.flops < SUBMIT_FLOPS && recorded.bytes < SUBMIT_BYTES) return;
-  submit(backend);
-}
-
-/** Submits what has been recorded, so that the memory of tensors that were freed in the meantime can be used again. */
-export function submitToGpu(): void {
-  submit(tf.backend() as WebGPUBackend);
+function submitWork(backend: WebGPUBackend, flops: number): void {
+  recorded += flops;
+  if (recorded >= SUBMIT_FLOPS) submit(backend);
 }
 
 function submit(backend: WebGPUBackend): void {
-  recorded = { flops: 0, bytes: 0 };
+  recorded = 0;
   backend.ensureCommandEncoderReady();
   backend.endComputePassEncoder();
   backend.submitQueue();
 }
 
+/** What tfjs's bufferManager keeps private in its types; tfjs is pinned to 4.22.0. */
+interface BufferPool {
+  readonly freeBuffers: Map<string, GPUBuffer[]>;
+  numFreeBuffers: number;
+  readonly numBytesUsed: number;
+  numBytesAllocated: number;
+}
+
 /**
- * Destroys the buffers that tfjs keeps for reuse: it looks for one of exactly the size wanted, and sizes change with every
- * number of tokens. Worth it between pieces of work of different sizes. Nothing on other backends.
+ * Destroys the buffers that tfjs keeps for reuse, where they take more than `most` bytes: it looks for one of exactly the
+ * size wanted, and sizes change with every number of tokens. Worth it between pieces of work of different sizes. Nothing
+ * on other backends.
  */
-export function freeUnusedGpuMemory(): void {
+export function freeUnusedGpuMemory(most = 0): void {
   if (tf.getBackend() !== 'webgpu') return;
   const backend = tf.backend() as WebGPUBackend;
-  submit(backend); // Uploads into these buffers may be recorded and not submitted.
-  // Private in its types; tfjs is pinned to 4.22.0.
-  const manager = backend.bufferManager as unknown as {
-    freeBuffers: Map<string, GPUBuffer[]>;
-    numFreeBuffers: number;
-    numBytesAllocated: number;
-  };
-  for (const buffers of manager.freeBuffers.values()) {
+  const pool = backend.bufferManager as unknown as BufferPool;
+  if (pool.numBytesAllocated - pool.numBytesUsed <= most) return;
+  submit(backend); // What uses these buffers may be recorded and not submitted.
+  for (const buffers of pool.freeBuffers.values()) {
     for (const buffer of buffers.splice(0)) {
-      manager.numFreeBuffers -= 1;
-      manager.numBytesAllocated -= buffer.size;
+      pool.numFreeBuffers -= 1;
+      pool.numBytesAllocated -= buffer.size;
       buffer.destroy();
     }
   }

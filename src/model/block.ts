@@ -79,12 +79,12 @@ export function runBlock(
   { latents, contexts, targets }: Streams,
   name: string,
   observe?: Observe,
-  rows: RowsAtOnce = observe ? ALL_ROWS : rowsAtOnce(latents.shape[2], latents.shape[0]),
+  rows?: RowsAtOnce,
 ): tf.Tensor3D {
   const run: Run = {
     block,
     heads,
-    rows,
+    rows: rows ?? (observe ? ALL_ROWS : rowsFor(latents, contexts, targets)),
     observe: observe && ((part, value) => observe(`${name}.inner.${part}`, value)),
   };
   const streams = (...given: readonly (tf.Tensor3D | undefined)[]): tf.Tensor3D[] =>
@@ -116,6 +116,13 @@ export function runBlock(
       return latents;
     }
   }
+}
+
+function rowsFor(
+  { shape: [batch, , width] }: tf.Tensor3D,
+  ...streams: (tf.Tensor3D | undefined)[]
+): RowsAtOnce {
+  return rowsAtOnce(width, Math.max(...streams.map((stream) => stream?.shape[1] ?? 0)), batch);
 }
 
 /** A block at work. `rows` are all where intermediate results are observed. */

@@ -6,6 +6,7 @@
  * GroupNorm takes its statistics over the whole clip, so such a decoder gives one chunk.
  */
 import type * as tf from '@tensorflow/tfjs-core';
+import { freeUnusedGpuMemory } from '../kernels/gpu';
 import { tensorClips } from './clips';
 import { chunkLength } from './decodePlan';
 import { type DecoderParameters, runDecoder } from './decoder';
@@ -31,12 +32,25 @@ export async function* decodeInChunks(
   latents: tf.Tensor5D,
   latentFrames?: number,
 ): AsyncGenerator<DecodedChunk, void, undefined> {
-  const total = latents.shape[1];
   if (latentFrames !== undefined && (!Number.isInteger(latentFrames) || latentFrames < 1)) {
     throw new RangeError(
       `decodeInChunks: latentFrames must be a whole number from 1 on, got ${latentFrames}.`,
     );
   }
+  freeUnusedGpuMemory(); // What came before has other sizes,
+  try {
+    yield* decodePieces(parameters, latents, latentFrames);
+  } finally {
+    freeUnusedGpuMemory(); // and it may be long until the next clip.
+  }
+}
+
+function* decodePieces(
+  parameters: DecoderParameters,
+  latents: tf.Tensor5D,
+  latentFrames: number | undefined,
+): Generator<DecodedChunk, void, undefined> {
+  const total = latents.shape[1];
   if (parameters.config.norm === 'group' || (latentFrames ?? 1) >= total) {
     yield { firstFrame: 0, frames: runDecoder(parameters, latents), done: total, total };
     return;

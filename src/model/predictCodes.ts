@@ -4,7 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { BROKEN_ROW, type DrawSettings, drawCodes, emptyDraws } from '../kernels/drawCodes';
-import { submitToGpu } from '../kernels/gpu';
+import { freeUnusedGpuMemory } from '../kernels/gpu';
 import { runHeadInChunks, runTrunk, type TokenSets, type TransformerParameters } from './transformer';
 
 export interface PredictedCodes {
@@ -13,6 +13,9 @@ export interface PredictedCodes {
   /** [B, NT] its probability after filtering. */
   readonly scores: Float32Array<ArrayBuffer>;
 }
+
+/** Bytes of buffers for reuse that a step may leave: the next one has other numbers of tokens, and uses few of them again. */
+export const UNUSED_GPU_BYTES = 64 * 2 ** 20;
 
 /** Leaves no tensor behind. @throws Error where a row's largest logit is not finite */
 export async function predictCodes(
@@ -26,6 +29,7 @@ export async function predictCodes(
     pairs = await drawn.data<'float32'>();
   } finally {
     drawn.dispose();
+    freeUnusedGpuMemory(UNUSED_GPU_BYTES);
   }
   const rows = sets.target.length;
   const samples = new Int32Array(rows);
@@ -53,8 +57,6 @@ function drawChunks(
   const targets = target.length / batch;
   for (const { first, logits } of runHeadInChunks(parameters, runTrunk(parameters, sets))) {
     drawCodes(logits, positions, first, { ...settings, targets }, draws);
-    // What waits to be submitted keeps its memory: now the next chunk's logits take the place of these.
-    submitToGpu();
   }
   return draws;
 }

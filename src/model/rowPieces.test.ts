@@ -1,7 +1,5 @@
-import { beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { SUBMIT_FLOPS } from '../kernels/gpu';
-import { switchBackend } from '../kernels/testing/backends';
-import { onBackend } from '../kernels/testing/parity';
 import { piecesOf, rowsAtOnce } from './rowPieces';
 
 describe('pieces', () => {
@@ -21,27 +19,21 @@ describe('pieces', () => {
     }
   });
 
-  describe('on wasm', () => {
-    beforeAll(async () => {
-      await switchBackend('wasm');
-    });
-
-    it('fit a processor, but have rows enough for a product', () => {
-      expect(rowsAtOnce(256)).toEqual({ attention: 1024, hidden: 256 });
-      expect(rowsAtOnce(64)).toEqual({ attention: 4096, hidden: 1024 });
-      expect(rowsAtOnce(1024).hidden).toBe(128);
-      expect(rowsAtOnce(256, 3)).toEqual({ attention: 341, hidden: 85 });
-    });
+  it('fit a processor, but have rows enough for a product', () => {
+    expect(rowsAtOnce(256, 4096, 1, 'others')).toEqual({ attention: 1024, hidden: 256 });
+    expect(rowsAtOnce(64, 4096, 1, 'others')).toEqual({ attention: 4096, hidden: 1024 });
+    expect(rowsAtOnce(1024, 4096, 1, 'others').hidden).toBe(128);
+    expect(rowsAtOnce(256, 4096, 3, 'others')).toEqual({ attention: 341, hidden: 85 });
   });
-});
 
-onBackend('webgpu', 'pieces', () => {
-  it('are no more than one submit each, within 16 MiB', () => {
-    for (const width of [256, 512, 1024, 2048]) {
-      const { hidden } = rowsAtOnce(width);
+  it('are at most eight on a graphics card, no more than one submit and 16 MiB each', () => {
+    for (const width of [64, 256, 512, 1024, 2048]) {
+      const { hidden } = rowsAtOnce(width, 8192, 1, 'webgpu');
       expect(2 * hidden * width * 4 * width).toBeLessThanOrEqual(SUBMIT_FLOPS);
       expect(hidden * 4 * width * 4).toBeLessThanOrEqual(16 * 2 ** 20);
     }
-    expect(rowsAtOnce(1024).hidden).toBe(1024);
+    expect(rowsAtOnce(1024, 8192, 1, 'webgpu').hidden).toBe(1024);
+    expect(rowsAtOnce(1024, 4096, 1, 'webgpu').hidden).toBe(512);
+    expect(rowsAtOnce(256, 1000, 1, 'webgpu').hidden).toBe(512);
   });
 });

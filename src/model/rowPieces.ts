@@ -14,29 +14,32 @@ export interface RowsAtOnce {
 
 export const ALL_ROWS: RowsAtOnce = { attention: Number.POSITIVE_INFINITY, hidden: Number.POSITIVE_INFINITY };
 
-/** Bytes of the widest activations [rows, 4C]. Less would cost time on wasm; a graphics card needs many rows to be busy. */
-const PIECE_BYTES = 2 ** 20;
-const PIECE_BYTES_GPU = 16 * 2 ** 20;
-/** A product with fewer rows reads its weights too often for what it computes. */
-const FEWEST_ROWS = 128;
+/** Bytes of the widest activations [rows, 4C]. Less would cost time on wasm. */
+const PIECE_BYTES = { webgpu: 16 * 2 ** 20, others: 2 ** 20 } as const;
+/** A product with fewer rows reads its weights too often for what it computes, or leaves a graphics card idle. */
+const FEWEST_ROWS = { webgpu: 512, others: 128 } as const;
+/** On WebGPU a stream is no more pieces than this where their bytes allow it: each program takes time to dispatch. */
+const MOST_PIECES = 8;
 
 /**
- * At width C, for each of B samples. On WebGPU one layer is no more than one submit's work (1,024 rows at width 1,024).
+ * For streams of up to `longest` rows of width C, for each of B samples. On WebGPU one layer is no more than one
+ * submit's work.
  */
 export function rowsAtOnce(
   width: number,
+  longest: number,
   batch = 1,
   kind: 'webgpu' | 'others' = tf.getBackend() === 'webgpu' ? 'webgpu' : 'others',
 ): RowsAtOnce {
-  const bytes = 4 * width * Float32Array.BYTES_PER_ELEMENT; // of a row [4C]
-  const within = (limit: number): number => Math.max(FEWEST_ROWS, Math.floor(limit / bytes / 64) * 64);
+  const inBytes = Math.floor(PIECE_BYTES[kind] / (4 * width * Float32Array.BYTES_PER_ELEMENT));
   const perSample = (rows: number): number => Math.max(1, Math.floor(rows / batch));
   if (kind === 'others') {
-    const hidden = within(PIECE_BYTES);
+    const hidden = Math.max(FEWEST_ROWS.others, inBytes);
     return { attention: perSample(4 * hidden), hidden: perSample(hidden) };
   }
-  const submit = Math.max(64, Math.floor(SUBMIT_FLOPS / (8 * width * width) / 64) * 64);
-  const rows = perSample(Math.min(within(PIECE_BYTES_GPU), submit));
+  const inSubmit = Math.max(64, Math.floor(SUBMIT_FLOPS / (8 * width * width) / 64) * 64);
+  const wanted = Math.max(FEWEST_ROWS.webgpu, Math.ceil(longest / MOST_PIECES / 64) * 64);
+  const rows = perSample(Math.min(wanted, Math.max(FEWEST_ROWS.webgpu, inBytes), inSubmit));
   return { attention: rows, hidden: rows };
 }
 

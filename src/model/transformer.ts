@@ -116,7 +116,7 @@ function normaliseTargets(
 ): tf.Tensor3D {
   const normalise = (rows: tf.Tensor3D): tf.Tensor3D =>
     layerNorm(rows, finalNorm.scale, finalNorm.bias) as tf.Tensor3D;
-  const most = rowsAtOnce(config.width, targets.shape[0]).attention;
+  const most = rowsAtOnce(config.width, targets.shape[1], targets.shape[0]).attention;
   if (atOnce || targets.shape[1] <= most) return normalise(targets);
   for (const [first, count] of piecesOf(targets.shape[1], most)) {
     tf.tidy(() => writeRows(targets, normalise(sliceRows(targets, first, count)), first));
@@ -129,10 +129,16 @@ function runHead<T extends tf.Tensor>({ head }: TransformerParameters, hidden: T
   return linear(hidden, { weight: head }) as T;
 }
 
-/** Most bytes that the logits of one chunk take, on every backend; a processor gains nothing from larger chunks. */
+/** Most bytes that the logits of one chunk take; a processor gains nothing from larger chunks. */
 export const LOGIT_BYTES = { webgpu: 16 * 2 ** 20, others: 4 * 2 ** 20 } as const;
 
 const logitBytes = (): number => LOGIT_BYTES[tf.getBackend() === 'webgpu' ? 'webgpu' : 'others'];
+
+/** Rows of the head at once: what bytes allow, and on WebGPU no more than blocks take at once (rowPieces.ts). */
+function headRows({ width, vocabulary }: TransformerConfig, rows: number, mostBytes: number): number {
+  const inBytes = Math.max(1, Math.floor(mostBytes / (vocabulary * Float32Array.BYTES_PER_ELEMENT)));
+  return tf.getBackend() === 'webgpu' ? Math.min(inBytes, rowsAtOnce(width, rows).hidden) : inBytes;
+}
 
 /** Logits [rows, V] of the hidden states from row `first` on. */
 export interface LogitRows {
@@ -149,9 +155,9 @@ export function* runHeadInChunks(
   hidden: tf.Tensor3D,
   mostBytes: number = logitBytes(),
 ): Generator<LogitRows, void, undefined> {
-  const { width, vocabulary } = parameters.config;
+  const { width } = parameters.config;
   const rows = hidden.size / width;
-  const most = Math.max(1, Math.floor(mostBytes / (vocabulary * Float32Array.BYTES_PER_ELEMENT)));
+  const most = headRows(parameters.config, rows, mostBytes);
   for (let first = 0; first < rows; first += most) {
     const logits = tf.tidy(() => {
       const all = tf.reshape(hidden, [rows, width]) as tf.Tensor2D; // [B·NT, C]

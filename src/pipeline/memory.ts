@@ -6,6 +6,7 @@
 import { downsampleOf, type ModelConfig } from '../config/model';
 import type { Manifest } from '../loader';
 import { rowsAndColumns, scalesOf, sizeOf, storedBytes, type TensorEntry } from '../loader/manifest';
+import { UNUSED_GPU_BYTES } from '../model/predictCodes';
 import { rowsAtOnce } from '../model/rowPieces';
 import { LOGIT_BYTES } from '../model/transformer';
 
@@ -44,8 +45,8 @@ const DENSE_STREAMS = 3;
 /** Of pieces of rows (model/rowPieces.ts): what is made of them on the way, in activations [rows, C] and [rows, 4C]. */
 const PIECES = 6;
 const HIDDEN_PIECES = 3;
-/** What else may be held of scores of attention, or on WebGPU of results until they are submitted. */
-const ASIDE_BYTES = { webgpu: 64 * 2 ** 20, others: 16 * 2 ** 20 } as const;
+/** What else may be held: scores of attention, or on WebGPU buffers for reuse (model/predictCodes.ts). */
+const ASIDE_BYTES = { webgpu: UNUSED_GPU_BYTES, others: 16 * 2 ** 20 } as const;
 
 /** @param latentFrames T' of the clip */
 export function planMemory(manifest: Manifest, device: DeviceLimits, latentFrames: number): MemoryPlan {
@@ -136,7 +137,7 @@ function transformerBuffers(
   const kind = backend === 'webgpu' ? 'webgpu' : 'others';
   const tokens = latentFrames * grid[1] * grid[2];
   const { width, latentTokens, vocabulary, modes } = transformer;
-  const rows = rowsAtOnce(width, 1, kind);
+  const rows = rowsAtOnce(width, tokens, 1, kind);
   const of = (count: number, channels: number): number => 4 * count * channels;
   const stream = of(tokens, width);
   const latents = of(latentTokens, width);

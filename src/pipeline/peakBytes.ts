@@ -14,7 +14,7 @@ interface Registered {
 
 let measuring = false;
 
-/** Runs `work`. On a GPU a tensor counts until the submit that uses it. @throws when called while another one runs */
+/** Runs `work`. On a GPU what tfjs's own operations use counts until they are submitted. @throws when called while another one runs */
 export async function peakBytes<T>(work: () => Promise<T>): Promise<{ result: T; bytes: number }> {
   if (measuring) throw new Error('peakBytes: another measurement is under way; await it first.');
   measuring = true;
