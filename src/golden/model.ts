@@ -95,12 +95,12 @@ export async function readBack(tensor: tf.Tensor): Promise<Fixture> {
   }
 }
 
-/** Collects what an `observe` callback sees. Intermediate tensors live only during the call, so they are cloned. */
+/** Collects what an `observe` callback sees. Tensors live only during the call, and blocks work in place: values are copied. */
 export class Observer {
   readonly #kept = new Map<string, tf.Tensor>();
 
   readonly observe: Observe = (name, value) => {
-    this.#kept.set(name, tf.keep(tf.clone(value)));
+    this.#kept.set(name, tf.keep(tf.add(value, 0)));
   };
 
   async values(): Promise<Map<string, Fixture>> {
