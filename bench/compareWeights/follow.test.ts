@@ -67,8 +67,12 @@ onBackend('cpu', 'following a generation', () => {
 
 it('the command line takes folders and settings, and refuses what it cannot read', () => {
   const line = parseCommandLine(['a', 'b', 'c', '--steps', '8', '--free']);
-  expect(line).toMatchObject({ settings: { seed: 1, steps: 8 }, free: true });
+  expect(line).toMatchObject({ settings: { seed: 1, steps: 8 }, free: true, only: [] });
   expect(line === 'help' ? 0 : line.models).toHaveLength(3);
+  expect(parseCommandLine(['a', 'b', '--only', 'head', '--only', 'key'])).toMatchObject({
+    only: [/head/, /key/],
+  });
+  expect(() => parseCommandLine(['a', 'b', '--only', '('])).toThrow('--only must be a regular expression');
   expect(() => parseCommandLine(['a'])).toThrow(UsageError);
   expect(() => parseCommandLine(['a', 'b', '--steps', 'many'])).toThrow('--steps must be a number');
 });

@@ -6,7 +6,8 @@ import { optionsFor } from '../../scripts/generateOptions';
 import type { GenerationOptions } from '../../src/config/generation';
 import { downsampleOf, type Extent3 } from '../../src/config/model';
 import { switchBackend } from '../../src/kernels/testing/backends';
-import { loadWeights, type Manifest } from '../../src/loader';
+import { loadWeights, type Manifest, type StoredWeights } from '../../src/loader';
+import type { WeightReader } from '../../src/model/parameters';
 import { readTransformer, type TransformerParameters } from '../../src/model/transformer';
 import { planMemory } from '../../src/pipeline/memory';
 import { predictorOf } from '../../src/pipeline/predict';
@@ -45,8 +46,14 @@ async function main(): Promise<void> {
   const commandLine = parseCommandLine(process.argv.slice(2));
   if (commandLine === 'help') return console.log(HELP);
   if (!(await switchBackend('wasm'))) throw new Error('wasm is not on this machine');
-  const [reference, ...others] = await Promise.all(commandLine.models.map(load));
-  if (!reference) throw new UsageError('the reference is missing');
+  const [first, ...folders] = commandLine.models;
+  if (!first) throw new UsageError('the reference is missing');
+  const reference = await load(first);
+  const others: Loaded[] = [];
+  for (const folder of folders) {
+    if (commandLine.only.length === 0) others.push(await load(folder));
+    for (const only of commandLine.only) others.push(await load(folder, { only, rest: first }));
+  }
   const model = reference.manifest.model;
   for (const { name, manifest } of others) {
     if (JSON.stringify(manifest.model.transformer) !== JSON.stringify(model.transformer)) {
@@ -77,13 +84,28 @@ async function main(): Promise<void> {
   await report({ reference, options, grid, comparisons, recorded }, commandLine);
 }
 
-async function load(folder: string): Promise<Loaded> {
-  const fromDisk = async (url: string): Promise<Response> => new Response(await readFile(fileURLToPath(url)));
-  const weights = await loadWeights(pathToFileURL(join(folder, 'manifest.json')).href, { fetch: fromDisk });
+/** `rest`: the folder that all tensors but those of the names `only` come from. */
+async function load(
+  folder: string,
+  part?: { readonly only: RegExp; readonly rest: string },
+): Promise<Loaded> {
+  const weights = await stored(folder);
   const { manifest } = weights;
-  const transformer = readTransformer(manifest.model.transformer, weights);
+  const rest = part ? await stored(part.rest) : weights;
+  const from = (name: string): WeightReader => (part && !part.only.test(name) ? rest : weights);
+  const transformer = readTransformer(manifest.model.transformer, {
+    tensor: (name, shape) => from(name).tensor(name, shape),
+    matrix: (name, shape) => from(name).matrix(name, shape),
+  });
   weights.release();
-  return { name: basename(folder), manifest, transformer };
+  rest.release();
+  const name = part ? `${basename(folder)}, ${part.only.source}` : basename(folder);
+  return { name, manifest, transformer };
+}
+
+function stored(folder: string): Promise<StoredWeights> {
+  const fromDisk = async (url: string): Promise<Response> => new Response(await readFile(fileURLToPath(url)));
+  return loadWeights(pathToFileURL(join(folder, 'manifest.json')).href, { fetch: fromDisk });
 }
 
 async function freeRun(

@@ -12,6 +12,8 @@ are off, and the bytes on a WebGPU device. weights/recipe/README.md says how to 
   --seed N            of the noise (default 1)
   --steps N, --frames N, --revise-passes N, --choice-temperature X
                       of the generation; the model's own by default
+  --only REGEX        take only the tensors with such names from MODEL, the rest from REFERENCE; again for another such
+                      mixture. What int8 and int4 exports turn belongs together: value|projection
   --free              let each run on its own states, too, and compare the finished tokens
   --json FILE         all of it as JSON
   --record FILE       what the reference drew at every third step, for the test beside this
@@ -25,6 +27,8 @@ export interface CommandLine {
   /** Folders; the first is the reference. */
   readonly models: readonly string[];
   readonly settings: Partial<GenerationOptions>;
+  /** Which tensors come from a model; all where there is none. */
+  readonly only: readonly RegExp[];
   readonly free: boolean;
   readonly json?: string;
   readonly record?: string;
@@ -59,10 +63,19 @@ export function parseCommandLine(args: readonly string[]): CommandLine | 'help' 
   return {
     models: positionals.map((path) => resolve(path)),
     settings,
+    only: values.only.map(expression),
     free: values.free,
     ...(values.json === undefined ? {} : { json: values.json }),
     ...(values.record === undefined ? {} : { record: values.record }),
   };
+}
+
+function expression(text: string): RegExp {
+  try {
+    return new RegExp(text);
+  } catch (error) {
+    throw new UsageError(`--only must be a regular expression, got ${text}`, { cause: error });
+  }
 }
 
 function read(args: readonly string[]) {
@@ -78,6 +91,7 @@ function read(args: readonly string[]) {
         'choice-temperature': text,
         json: text,
         record: text,
+        only: { type: 'string', multiple: true, default: [] },
         free: flag,
         help: flag,
       },

@@ -62,4 +62,5 @@ def likelihood(model: Mebt, tokens: Tensor) -> dict[str, Any]:
         "clips": len(tokens),
         "float32": held_out_nll(model, tokens),
         "int8": held_out_nll(quantized(model), tokens),
+        "int4": held_out_nll(quantized(model, "int4"), tokens),
     }
