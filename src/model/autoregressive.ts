@@ -8,7 +8,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { AutoregressiveConfig } from '../config/model';
 import { attention } from '../kernels/attention';
-import { embedding } from '../kernels/embedding';
+import { embedAt } from '../kernels/embedding';
 import { layerNorm } from '../kernels/layerNorm';
 import { linear } from '../kernels/linear';
 import type { Matrix } from '../kernels/matrix';
@@ -130,16 +130,16 @@ export function runAutoregressive(parameters: AutoregressiveParameters, tokens: 
   });
 }
 
-/**
- * Inputs from position `first` on: the start token if that is 0, then the tokens. -> [1, n, C].
- */
+/** Inputs from position `first` on: the start token if that is 0, then the tokens. -> [1, n, C]. */
 function embed(parameters: AutoregressiveParameters, tokens: Int32Array, first: number): tf.Tensor3D {
-  const { config, tokenEmbedding, positionEmbedding, startToken } = parameters;
-  const parts: tf.Tensor2D[] = first === 0 ? [tf.reshape(startToken, [1, config.width])] : [];
-  if (tokens.length > 0) parts.push(embedding(tokenEmbedding, tokens));
-  const inputs = parts.length === 1 && parts[0] ? parts[0] : tf.concat(parts, 0); // [n, C]
-  const positions = Int32Array.from({ length: inputs.shape[0] }, (_, i) => first + i);
-  return tf.expandDims(tf.add(inputs, embedding(positionEmbedding, positions)), 0) as tf.Tensor3D;
+  const { tokenEmbedding: table, positionEmbedding, startToken } = parameters;
+  const parts: tf.Tensor2D[] = [];
+  if (first === 0) parts.push(embedAt({ vector: startToken }, positionEmbedding, Int32Array.of(0)));
+  if (tokens.length > 0) {
+    const positions = Int32Array.from({ length: tokens.length }, (_, i) => first + parts.length + i);
+    parts.push(embedAt({ table, codes: tokens }, positionEmbedding, positions));
+  }
+  return tf.expandDims(tf.concat(parts, 0), 0);
 }
 
 type Attend = (query: tf.Tensor3D, key: tf.Tensor3D, value: tf.Tensor3D) => tf.Tensor3D;

@@ -6,6 +6,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import { type Conv3dWeights, conv3d } from '../kernels/conv3d';
 import type { Padding } from '../kernels/conv3d/padding';
 import { type ConvTranspose3dWeights, convTranspose3d } from '../kernels/convTranspose3d';
+import { sliceRows } from '../kernels/sliceRows';
+import { unwritten, writeRows } from '../kernels/writeRows';
 import { type Norm, runNormSilu } from './tokenizer';
 
 /** Operations on clips of kind C. Each makes a clip that its caller owns. */
@@ -31,12 +33,29 @@ export const tensorClips: ClipOperations<tf.Tensor5D> = {
   normSilu: (clip, norm) => runNormSilu(norm, clip, ''),
   framesOf: (clip) => clip.shape[1],
   slice: (clip, first, end) =>
-    first === 0 && end === clip.shape[1] ? share(clip) : tf.slice(clip, [0, first], [-1, end - first]),
-  join: (earlier, later) => tf.concat([earlier, later], 1),
+    first === 0 && end === clip.shape[1] ? share(clip) : sliceRows(clip, first, end - first),
+  join: joinFrames,
   dispose: (clip) => clip.dispose(),
   tidy: (run) => tf.tidy(run),
   keep: (clip) => tf.keep(clip),
 };
+
+/** [B, T1, H, W, C] and [B, T2, H, W, C] -> [B, T1 + T2, H, W, C]. */
+function joinFrames(earlier: tf.Tensor5D, later: tf.Tensor5D): tf.Tensor5D {
+  const [batch, , ...frame] = earlier.shape;
+  const frames = earlier.shape[1] + later.shape[1];
+  return tf.tidy(() => {
+    const rows = ({ shape }: tf.Tensor5D): [number, number, number] => [
+      batch,
+      shape[1],
+      tf.util.sizeFromShape(frame),
+    ];
+    const all = unwritten([batch, frames, tf.util.sizeFromShape(frame)]);
+    writeRows(all, tf.reshape(earlier, rows(earlier)), 0);
+    writeRows(all, tf.reshape(later, rows(later)), earlier.shape[1]);
+    return tf.reshape(all, [batch, frames, ...frame]);
+  });
+}
 
 /** The same data with an owner of its own. `tf.clone` copies on wasm. */
 function share(clip: tf.Tensor5D): tf.Tensor5D {

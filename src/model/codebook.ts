@@ -2,6 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Extent3 } from '../config/model';
 import { embedding } from '../kernels/embedding';
+import { sliceRows } from '../kernels/sliceRows';
 
 /** ids: batch × T'·H'·W' code indices, row by row; codebook [U, D] -> latents [B, T', H', W', D]. */
 export function lookUp(codebook: tf.Tensor2D, ids: Int32Array, grid: Extent3, batch = 1): tf.Tensor5D {
@@ -20,20 +21,18 @@ const DISTANCES_AT_ONCE = 1 << 22;
 /** x [..., D] -> for each vector the code at the smallest squared distance; of equals, the first. */
 export async function nearestCodes(codebook: tf.Tensor2D, x: tf.Tensor): Promise<Int32Array> {
   const [codes, width] = codebook.shape;
-  const rows = tf.reshape(x, [-1, width]) as tf.Tensor2D; // [P, D]
+  const rows = tf.reshape(x, [1, -1, width]) as tf.Tensor3D; // [1, P, D]
   const squares = tf.tidy(() => tf.reshape(tf.sum(tf.square(codebook), 1), [1, codes])); // [1, U]
-  const ids = new Int32Array(rows.shape[0]);
+  const ids = new Int32Array(rows.shape[1]);
   const rowsAtOnce = Math.max(1, Math.floor(DISTANCES_AT_ONCE / codes));
   try {
     for (let first = 0; first < ids.length; first += rowsAtOnce) {
       const count = Math.min(rowsAtOnce, ids.length - first);
       // |x - c|² less |x|², which is the same for every code. [count, U]
-      const distances = tf.tidy(() =>
-        tf.sub(
-          squares,
-          tf.mul(tf.matMul(tf.slice(rows, [first, 0], [count, width]), codebook, false, true), 2),
-        ),
-      );
+      const distances = tf.tidy(() => {
+        const some = tf.reshape(sliceRows(rows, first, count), [count, width]);
+        return tf.sub(squares, tf.mul(tf.matMul(some, codebook, false, true), 2));
+      });
       // The minimum is searched here, as argMin on WebGPU does not give the first of equals.
       const values = await distances.data();
       distances.dispose();

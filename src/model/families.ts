@@ -6,6 +6,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { autoregressiveOf, denseOf } from '../config/model';
+import { sliceRows } from '../kernels/sliceRows';
 import { type AutoregressiveParameters, type KeyValueCache, runAutoregressiveStep } from './autoregressive';
 import { randomWeight } from './initialization';
 import { runHeadInChunks, runTrunk, type TokenSets, type TransformerParameters } from './transformer';
@@ -64,7 +65,7 @@ export async function runForward(parameters: TransformerParameters, sets: TokenS
     let last: tf.Tensor | null = null;
     for (const { logits } of runHeadInChunks(parameters, hidden)) {
       last?.dispose();
-      last = onGpu() ? tf.slice(logits, [0, 0], [1, 1]) : null;
+      last = onGpu() ? tf.tidy(() => sliceRows(tf.reshape(logits, [1, logits.size]), 0, 1)) : null;
     }
     // A GPU is done when something that it made can be read; the other backends are when their functions return.
     await last?.data();
