@@ -77,9 +77,13 @@ async function locateData(source: ByteSource, header: number): Promise<number> {
   return header + LOCAL_HEADER_BYTES + view.getUint16(26, true) + view.getUint16(28, true);
 }
 
-/** A ByteSource as zip.js wants it. */
+/** The longest comment of an archive, and the end records before it. */
+const TAIL_BYTES = 65_535 + 22 + 20 + 56;
+
+/** A ByteSource as zip.js wants it. It looks through the end of the file several times, which is read once. */
 class SourceReader extends Reader<ByteSource> {
   readonly #source: ByteSource;
+  #tail: Promise<Uint8Array> | undefined;
 
   constructor(source: ByteSource) {
     super(source);
@@ -87,7 +91,12 @@ class SourceReader extends Reader<ByteSource> {
     this.size = source.size;
   }
 
-  override readUint8Array(offset: number, length: number): Promise<Uint8Array> {
-    return this.#source.read(offset, Math.min(length, this.#source.size - offset));
+  override async readUint8Array(offset: number, length: number): Promise<Uint8Array> {
+    const { size } = this.#source;
+    const end = Math.min(offset + length, size);
+    const start = Math.max(0, size - TAIL_BYTES);
+    if (!(offset >= start && end >= offset)) return this.#source.read(offset, end - offset);
+    this.#tail ??= this.#source.read(start, size - start);
+    return (await this.#tail).subarray(offset - start, end - start);
   }
 }
