@@ -1,7 +1,8 @@
 /**
  * Writes a checkpoint with the official 128-frame model's names and shapes (344.5 million parameters and the VQGAN
- * in it) and random weights, as a stream: `npx tsx scripts/make-official-checkpoint.ts OUT.ckpt [--optimizer]
- * [--vqgan OUT2.ckpt]`. 1.5 GB; with AdamW's state 4.3 GB, beyond what 32-bit offsets reach.
+ * in it) and random weights, as a stream: `npx tsx scripts/make-official-checkpoint.ts OUT.ckpt [--optimizer] [--legacy]
+ * [--vqgan OUT2.ckpt]`. 1.5 GB; with AdamW's state 4.3 GB, beyond what 32-bit offsets reach. --legacy: as PyTorch before
+ * 1.6 wrote it.
  */
 
 import { once } from 'node:events';
@@ -20,11 +21,16 @@ import {
   lightningCheckpoint,
   type SavedTensor,
   type SavedValue,
+  writeTorchLegacy,
   writeTorchZip,
 } from '../src/loader/testing/torchWriter';
 
 const { values, positionals } = parseArgs({
-  options: { optimizer: { type: 'boolean', default: false }, vqgan: { type: 'string' } },
+  options: {
+    optimizer: { type: 'boolean', default: false },
+    legacy: { type: 'boolean', default: false },
+    vqgan: { type: 'string' },
+  },
   allowPositionals: true,
 });
 const [out] = positionals;
@@ -67,7 +73,8 @@ function adamState(tensors: ReadonlyMap<string, SavedTensor>): SavedValue {
 async function save(path: string, value: SavedValue): Promise<void> {
   const began = performance.now();
   const stream = createWriteStream(path, { highWaterMark: 1 << 22 });
-  const bytes = await writeTorchZip(value, async (part) => {
+  const write = values.legacy ? writeTorchLegacy : writeTorchZip;
+  const bytes = await write(value, async (part) => {
     if (!stream.write(part)) await once(stream, 'drain');
   });
   stream.end();

@@ -15,7 +15,7 @@ export async function compareForward(checkpoint: string, model: string, python: 
   try {
     writeFileSync(logits, await forward(model));
     // A failure says what is missing.
-    const compared = spawnSync(python, ['-m', 'recipe.official', checkpoint, logits], {
+    const compared = spawnSync(python, ['-m', 'recipe.official', checkpoint, model, logits], {
       cwd: WEIGHTS,
       stdio: 'inherit',
     });

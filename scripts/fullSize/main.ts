@@ -31,6 +31,7 @@ generate   a whole clip from its int8 conversion on wasm, with the time and the 
                          made where there is none
   --runtime A,B          of convert: node, chromium (default: both)
   --quantize A,B         of convert: of ${QUANTIZATIONS.join(', ')} (default int8,int4)
+  --model FOLDER         of forward and generate: an int8 conversion of it that is there already
   --python PROGRAM       of forward: a Python with torch (weights/recipe/README.md), default python3
   --frames N             of generate: a multiple of 4 up to 128 (default)
   --steps N              of generate (default 3)
@@ -41,6 +42,7 @@ const OPTIONS = {
   checkpoint: { type: 'string', default: CHECKPOINT },
   runtime: { type: 'string', default: 'node,chromium' },
   quantize: { type: 'string', default: 'int8,int4' },
+  model: { type: 'string' },
   python: { type: 'string', default: 'python3' },
   frames: { type: 'string', default: '128' },
   steps: { type: 'string', default: '3' },
@@ -62,8 +64,8 @@ async function main(): Promise<number> {
     const runtimes = listOf('--runtime', RUNTIMES, values.runtime);
     return convert(checkpoint, runtimes, listOf('--quantize', QUANTIZATIONS, values.quantize));
   }
-  const model = `${checkpoint}.int8`;
-  if (!existsSync(join(model, 'manifest.json'))) await convertInNode(checkpoint, 'int8', model);
+  const model = values.model ? resolve(values.model) : `${checkpoint}.int8`;
+  if (!values.model) await convertInNode(checkpoint, 'int8', model);
   if (command === 'forward') return compareForward(checkpoint, model, values.python);
   await generateClip(model, { frames: Number(values.frames), steps: Number(values.steps) });
   return 0;

@@ -48,7 +48,7 @@ describe('convert', () => {
     const options = { quantization: 'float32', name: 'm' } as const;
     const value = wholeModel(TINY_OFFICIAL);
     const zip = await convertInMemory([await zipOf('a.ckpt', value)], options);
-    const legacy = await convertInMemory([fileOf('a.ckpt', torchLegacy(value))], options);
+    const legacy = await convertInMemory([fileOf('a.ckpt', await torchLegacy(value))], options);
     const pair = [
       await zipOf('vqgan.ckpt', vqganAlone(TINY_OFFICIAL)),
       await zipOf('transformer.ckpt', transformerAlone(TINY_OFFICIAL)),

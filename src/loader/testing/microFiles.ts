@@ -103,10 +103,10 @@ export interface MicroFiles {
 export async function microFiles(): Promise<MicroFiles> {
   return {
     zip: await torchZip(fewTensors()),
-    legacy: torchLegacy(fewTensors()),
+    legacy: await torchLegacy(fewTensors()),
     safetensors: safetensors(SAFETENSORS_HEADER, SAFETENSORS_DATA),
     model: await torchZip(wholeModel(MICRO)),
-    modelLegacy: torchLegacy(wholeModel(MICRO)),
+    modelLegacy: await torchLegacy(wholeModel(MICRO)),
   };
 }
 

@@ -86,42 +86,36 @@ export async function torchZipOfEntries(names: readonly string[]): Promise<Uint8
   return Uint8Array.from(Buffer.concat(parts));
 }
 
-/** The format before PyTorch 1.6. */
-export function torchLegacy(value: SavedValue): Uint8Array<ArrayBuffer> {
+/** The format before PyTorch 1.6. @returns bytes written */
+export async function writeTorchLegacy(value: SavedValue, write: Write): Promise<number> {
   const storages: SavedTensor[] = [];
-  return legacyOf(writePickle(collect(value, storages)), storages);
-}
-
-/** The legacy format around a pickle that was written elsewhere. */
-export function legacyOf(
-  object: Uint8Array<ArrayBuffer>,
-  storages: readonly SavedTensor[],
-): Uint8Array<ArrayBuffer> {
-  const magic = Uint8Array.of(
-    0x80,
-    2,
-    0x8a,
-    0x0a,
-    0x6c,
-    0xfc,
-    0x9c,
-    0x46,
-    0xf9,
-    0x20,
-    0x6a,
-    0xa8,
-    0x50,
-    0x19,
-    0x2e,
-  );
+  const object = writePickle(collect(value, storages));
   const system = writePickle(dict({ protocol_version: 1001, little_endian: true }));
   const keys = writePickle(storages.map((_, key) => String(key)));
-  const data = storages.flatMap((storage) => {
-    const chunks = [...storage.chunks()];
-    const bytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
-    return [new Uint8Array(BigInt64Array.of(BigInt(bytes / 4)).buffer), ...chunks];
-  });
-  return Uint8Array.from(Buffer.concat([magic, writePickle(1001), system, object, keys, ...data]));
+  let written = 0;
+  const put = async (bytes: Uint8Array<ArrayBuffer>): Promise<void> => {
+    written += bytes.length;
+    await write(bytes);
+  };
+  for (const head of [LEGACY_MAGIC, writePickle(1001), system, object, keys]) await put(head);
+  for (const { shape, chunks } of storages) {
+    const elements = shape.reduce((product, extent) => product * extent, 1);
+    await put(new Uint8Array(BigInt64Array.of(BigInt(elements)).buffer));
+    for (const chunk of chunks()) await put(chunk);
+  }
+  return written;
+}
+
+/** A pickle of protocol 2 of a long integer. */
+const LEGACY_MAGIC = Uint8Array.from([
+  ...[0x80, 2, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e],
+]);
+
+/** The same as one array. */
+export async function torchLegacy(value: SavedValue): Promise<Uint8Array<ArrayBuffer>> {
+  const parts: Uint8Array[] = [];
+  await writeTorchLegacy(value, (bytes) => void parts.push(bytes.slice()));
+  return Uint8Array.from(Buffer.concat(parts));
 }
 
 /** The keys that Lightning saves, as far as they matter. */
