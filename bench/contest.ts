@@ -75,7 +75,7 @@ export async function contest(bench: Bench, one: Case, contenders: readonly Cont
   const entries: Entry[] = [];
   for (const contender of contenders.filter(({ name }) => bench.wants(name))) {
     const { name, patience = 1 } = contender;
-    const refusal = one.once ? undefined : allowance.refusal(name, piecesOf(one.name, contender), patience);
+    const refusal = allowance.refusal(name, piecesOf(one.name, contender), patience);
     if (!refusal) bench.log(`${one.name}: ${contender.name} is loaded`);
     entries.push({ contender, opened: refusal ?? (await contender.open().catch(asAbsent)) });
   }

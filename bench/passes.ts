@@ -50,6 +50,9 @@ export function passesOf(options: BenchOptions, cores: number): BackendPass[] {
   return passes.toSpliced(place + 1, 0, again);
 }
 
+/** What is left of a pass's time where others took more than theirs. */
+const LEAST_OF_SHARE = 0.6;
+
 /** What a pass is told when it begins, `spent` seconds after the run began: time that others left is its own, too. */
 export function suiteOptionsOf(
   { suite, minutes }: BenchOptions,
@@ -59,8 +62,12 @@ export function suiteOptionsOf(
 ): SuiteOptions {
   const pass = passes[place];
   if (!pass) throw new RangeError(`suiteOptionsOf: there is no pass ${place}.`);
-  const shares = passes.slice(place).reduce((sum, { share }) => sum + share, 0);
-  const seconds = minutes === null ? null : Math.max(1, ((60 * minutes - spent) * pass.share) / shares);
+  const sharesOf = (some: readonly BackendPass[]): number => some.reduce((sum, { share }) => sum + share, 0);
+  let seconds: number | null = null;
+  if (minutes !== null) {
+    const left = ((60 * minutes - spent) * pass.share) / sharesOf(passes.slice(place));
+    seconds = Math.max(left, (LEAST_OF_SHARE * 60 * minutes * pass.share) / sharesOf(passes));
+  }
   return {
     ...suite,
     backend: pass.backend,

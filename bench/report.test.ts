@@ -166,6 +166,7 @@ describe('passes of a run', () => {
       suiteOptionsOf(options, two, place, spent).limits.seconds;
     expect(seconds(0, 0)).toBeCloseTo((600 * 5.3) / 6.5, 6);
     expect(seconds(1, 60)).toBe(540);
+    expect(seconds(1, 9999)).toBeCloseTo((0.6 * 600 * 1.2) / 6.5, 6);
     expect(suiteOptionsOf(parseOptions(['--full']), two, 0, 1e9).limits.seconds).toBeNull();
   });
 });
