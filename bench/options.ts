@@ -36,6 +36,7 @@ Every case on every backend found, within a time: what does not fit is not run, 
   --only A,B,…              names of cases, backends or contenders: ${[...CASES, ...BACKENDS, ...CONTENDERS].join(', ')};
                             a case may be a beginning: --only forward,wasm,ours
   --clock processor         count processor time, not time on the wall: for ratios on a busy machine (Node only)
+  --float16 off             WebGPU multiplies in float32 even where the adapter has float16
   --threads N               wasm threads; by default the page's own choice, then the main cases on one thread or several
   --json FILE               the rows as JSON, and the targets beside them as FILE.targets.json
   --markdown FILE           the report as Markdown, as bench/RESULTS.md is; what stands between the two comments
@@ -62,6 +63,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
       budget: { type: 'string' },
       runs: { type: 'string', default: '7' },
       threads: { type: 'string' },
+      float16: { type: 'string', default: 'on' },
       clock: { type: 'string', default: 'wall' },
       patience: { type: 'string' },
       json: { type: 'string' },
@@ -71,13 +73,14 @@ export function parseOptions(args: readonly string[]): BenchOptions {
       about: { type: 'string' },
     },
   });
-  const { runtime, clock, quick, full, json, markdown, bundle, about } = values;
+  const { runtime, clock, quick, full, float16, json, markdown, bundle, about } = values;
   if (runtime !== 'chromium' && runtime !== 'node') {
     throw new UsageError(`--runtime is chromium or node, not ${runtime}.`);
   }
   if (clock !== 'wall' && clock !== 'processor') {
     throw new UsageError(`--clock is wall or processor, not ${clock}.`);
   }
+  if (float16 !== 'on' && float16 !== 'off') throw new UsageError(`--float16 is on or off, not ${float16}.`);
   if (clock === 'processor' && runtime !== 'node') {
     throw new UsageError('--clock processor needs --runtime node: a page cannot see its processor time.');
   }
@@ -97,6 +100,7 @@ export function parseOptions(args: readonly string[]): BenchOptions {
       contenders: only.contenders,
       quick,
       clock,
+      float16: float16 === 'on',
       limits: {
         budget: limited('budget', quick ? 1 : 5) ?? 20,
         patience: limited('patience', quick ? 10 : 20),

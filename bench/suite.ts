@@ -27,6 +27,8 @@ export interface SuiteOptions {
   readonly mostRuns: number;
   /** What rows count: time on the wall, or of this process's processors (Node; right for ratios on a busy machine). */
   readonly clock: 'wall' | 'processor';
+  /** WebGPU may multiply in float16, where the adapter does. */
+  readonly float16: boolean;
   /** wasm; the page's own choice when left out. */
   readonly threads?: number;
 }
@@ -78,7 +80,8 @@ export async function runSuite(options: SuiteOptions, host: Host): Promise<void>
   const { backend, threads, adapter } = { backend: options.backend, ...(await host.prepare(options)) };
   const stored = await storedModel(host.readFile);
   const clock = options.clock === 'processor' ? host.processorTime : undefined;
-  const unit = adapter ?? `${threads} thread${threads === 1 ? '' : 's'}`;
+  const precision = backend === 'webgpu' && !options.float16 ? ', float16 off' : '';
+  const unit = adapter ? `${adapter}${precision}` : `${threads} thread${threads === 1 ? '' : 's'}`;
   const name = clock ? `${unit}, processor time` : unit;
   const slow = backend === 'cpu' || (backend === 'webgpu' && isSoftware(name));
   const { budget, patience, seconds } = options.limits;

@@ -39,8 +39,6 @@ export interface PreparedBackend {
   readonly threads: number;
   /** Name of the adapter (webgpu). */
   readonly adapter?: string;
-  /** Kernels multiply in float16 where that pays (webgpu). */
-  readonly float16?: boolean;
   /** Most bytes of one buffer that a kernel sees (webgpu). */
   readonly bufferBytes?: number;
 }
@@ -114,7 +112,7 @@ export async function prepareWebGpu(options: WebGpuOptions = {}): Promise<Prepar
   if (!(await tf.setBackend('webgpu')))
     throw new BackendUnavailable('The WebGPU backend could not be started.');
   const bufferBytes = Math.min(device.limits.maxBufferSize, device.limits.maxStorageBufferBindingSize);
-  return { backend: 'webgpu', threads: 1, adapter: name, float16, bufferBytes };
+  return { backend: 'webgpu', threads: 1, adapter: name, bufferBytes };
 }
 
 /** Reports the first failure. A device that we destroyed ourselves is not one. */

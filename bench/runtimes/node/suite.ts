@@ -15,8 +15,8 @@ const send = (message: Message): void => {
 
 /** Weights lie beside the bundle. */
 const host: Host = {
-  prepare: async ({ backend }) => {
-    if (!(await switchBackend(backend))) throw new Error(`${backend} is not on this machine`);
+  prepare: async ({ backend, float16 }) => {
+    if (!(await switchBackend(backend, { float16 }))) throw new Error(`${backend} is not on this machine`);
     const adapter = backend === 'webgpu' ? adapterInUse() : undefined;
     return { threads: 1, ...(adapter === undefined ? {} : { adapter }) };
   },

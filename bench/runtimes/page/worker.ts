@@ -17,9 +17,10 @@ async function loadOrt(backend: 'wasm' | 'webgpu', threads: number): Promise<Ort
 }
 
 const host: Host = {
-  prepare: async ({ backend, threads }) => {
+  prepare: async ({ backend, threads, float16 }) => {
     const onFailure = ({ message }: { message: string }): void => send({ type: 'failed', message });
-    return chooseBackend({ wish: { backend, ...(threads === undefined ? {} : { threads }) }, onFailure });
+    const wish = { backend, float16, ...(threads === undefined ? {} : { threads }) };
+    return chooseBackend({ wish, onFailure });
   },
   loadOrt,
   readFile: async (file) => {

@@ -49,12 +49,9 @@ async function provideWebGpu(): Promise<boolean> {
 export const gpuFailures: string[] = [];
 
 let adapter: string | undefined;
-let float16 = false;
 
 /** Name of the WebGPU adapter, once WebGPU was switched to. */
 export const adapterInUse = (): string | undefined => adapter;
-/** Whether the kernels choose float16 on it. */
-export const float16InUse = (): boolean => float16;
 
 export interface SwitchOptions {
   /** false leaves out programs in float16, as FLOAT16=off does. */
@@ -71,13 +68,12 @@ export async function switchBackend(backend: TestBackend, options: SwitchOptions
   if (backend === 'webgpu') {
     if (!(await provideWebGpu())) return false;
     const onFailure = ({ message }: { message: string }): number => gpuFailures.push(message);
-    const prepared = await prepareWebGpu({
+    ({ adapter } = await prepareWebGpu({
       allowSoftware: true,
       asCard: process.env.GPU_KERNELS === 'card',
       float16: options.float16 !== false && process.env.FLOAT16 !== 'off',
       onFailure,
-    });
-    ({ adapter, float16 = false } = prepared);
+    }));
     // Else small tensors are computed on the CPU, which hides what is wrong with the kernels.
     tf.env().set('WEBGPU_CPU_FORWARD', false);
   }
