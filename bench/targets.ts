@@ -60,7 +60,7 @@ export function verdicts(rows: readonly Row[]): Verdict[] {
       target: '≥ 0.99 of tokens',
       values: [],
       met: null,
-      elsewhere: 'by src/pipeline/quantization.test.ts',
+      elsewhere: 'by npm run compare-weights, bench/compareWeights/recording.test.ts',
     },
     pytorchVerdict(rows),
     repeatVerdict(rows),
