@@ -58,6 +58,9 @@ function convert(args: readonly string[], watch?: (child: ChildProcess) => void)
   });
 }
 
+/** Beyond the largest number that systems give. */
+const NO_PROCESS = 2 ** 30;
+
 /** Large enough for a signal to arrive before it is converted: some seconds of arithmetic, 12 MB. */
 const LARGER: OfficialSizes = { ...TINY_OFFICIAL, width: 128, codes: 8192, hiddens: 8, codeWidth: 64 };
 
@@ -144,6 +147,21 @@ describe('npm run convert', { timeout: SLOW }, () => {
     expect(await convert([...args, '--quantize', 'int4', '--force'])).toMatchObject({ status: 0 });
     expect(readFileSync(at('deep/out/manifest.json'), 'utf8')).toContain('"int4"');
     expect(readdirSync(at('deep'))).toEqual(['out']);
+  });
+
+  it('removes what a killed process began, but nothing of one that runs', async () => {
+    const transformer = await save('m.ckpt', wholeModel(TINY_OFFICIAL));
+    for (const pid of [NO_PROCESS, process.pid]) mkdirSync(at(`out.partial-${pid}`));
+    mkdirSync(at('outer.partial-1'));
+    expect(
+      await convert(['--transformer', transformer, '--quantize', 'int8', '--out', at('out')]),
+    ).toMatchObject({ status: 0 });
+    expect(readdirSync(folder).sort()).toEqual([
+      'm.ckpt',
+      'out',
+      `out.partial-${process.pid}`,
+      'outer.partial-1',
+    ]);
   });
 
   it('leaves nothing behind when it cannot write, and what was there stays', async () => {

@@ -3,9 +3,31 @@
  * once it is whole, so that nothing half-made ever lies under the name itself.
  */
 import { existsSync } from 'node:fs';
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import type { ModelSink } from '../src/loader/convert';
+
+/** Followed by the number of the process that writes. */
+const PARTIAL = '.partial-';
+
+/** What was begun by processes that were killed, which could not clean up. */
+async function removeLeftovers(folder: string): Promise<void> {
+  const start = basename(folder) + PARTIAL;
+  for (const name of await readdir(dirname(folder))) {
+    const pid = name.startsWith(start) ? name.slice(start.length) : '';
+    if (/^\d+$/.test(pid) && !isRunning(Number(pid))) {
+      await rm(join(dirname(folder), name), { recursive: true, force: true });
+    }
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'; // of somebody else
+  }
+}
 
 export class FolderSink implements ModelSink {
   private constructor(
@@ -15,7 +37,8 @@ export class FolderSink implements ModelSink {
 
   static async create(folder: string): Promise<FolderSink> {
     await mkdir(dirname(folder), { recursive: true });
-    const partial = `${folder}.partial-${process.pid}`;
+    await removeLeftovers(folder);
+    const partial = `${folder}${PARTIAL}${process.pid}`;
     await rm(partial, { recursive: true, force: true });
     await mkdir(partial);
     return new FolderSink(folder, partial);
