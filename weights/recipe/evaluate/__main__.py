@@ -9,6 +9,7 @@ What is left out is taken from the OUT/evaluation.json that is there already, so
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -52,15 +53,20 @@ def measure(clips: Clips, network: Network, real: Array, frames: int, own: Array
     return row
 
 
-def measure_real(test: Clips, network: Network, features: Array, labels: list[Labels] | None) -> dict[str, Any]:
-    """The renderer's own clips: what perfect samples would reach."""
+def measure_real(
+    test: Clips, network: Network, features: Array, labels: list[Labels] | None, kept: dict[str, Any]
+) -> dict[str, Any]:
+    """The renderer's own clips: what perfect samples would reach. What no network has a part in is taken from `kept`."""
     facts: dict[str, Any] = {"name": "held-out clips", "clips": len(test), "frames": test.array.shape[1]}
     facts["distance"] = between_halves(features, len(test) // 2, REPEATS)
-    facts["course"] = describe_course(test.array)
-    facts["hours"] = hours_of(test.array)
-    places = seamless_places(test.array.shape[1])
-    if places:
-        facts["seams"] = describe_seams(test.array[:64], places)
+    if all(kept.get(name) == facts[name] for name in ("clips", "frames")):
+        facts |= {name: kept[name] for name in ("course", "hours", "seams") if name in kept}
+    else:
+        facts["course"] = describe_course(test.array)
+        facts["hours"] = hours_of(test.array)
+        places = seamless_places(test.array.shape[1])
+        if places:
+            facts["seams"] = describe_seams(test.array[:64], places)
     if labels:
         values, valid = encode(labels, network.targets)
         facts["read"] = accuracy(network.targets, read_clips(network, test.array)[1], values, valid)
@@ -123,18 +129,22 @@ def evaluate(args: argparse.Namespace, kept: dict[str, Any]) -> dict[str, Any]:
         return lengths[frames]
 
     features = real(test.array.shape[1])
-    report = dict(kept)
+    checkpoint = hashlib.sha256(args.network.read_bytes()).hexdigest()
+    same = kept.get("network_sha256") == checkpoint  # distances of other networks do not stand beside one another
+    report: dict[str, Any] = {name: kept[name] for name in kept if same or name in ("tokenizer", "nll")}
+    report["network_sha256"] = checkpoint
     accuracies = args.network.with_suffix(".json")
     if accuracies.exists():
         report["network"] = json.loads(accuracies.read_text())
-    if "held_out" not in kept or kept["held_out"]["clips"] != len(test):
-        report["held_out"] = measure_real(test, network, features, labels)
+    held = kept.get("held_out", {})
+    if not same or held.get("clips") != len(test):
+        report["held_out"] = measure_real(test, network, features, labels, held)
     rebuilt = features[:0]
     if args.reconstructions:
         clips = open_clips(args.reconstructions, "reconstructions")
         size, rebuilt = len(clips), features_of(network, clips.array)
         report["reconstructions"] = measure(clips, network, features[size:], test.array.shape[1], features[:size])
-    rows = {row["name"]: row for row in kept.get("samples", [])}
+    rows = {row["name"]: row for row in report.get("samples", [])}
     for text in args.samples:
         name, path = named(text)
         print(f"samples: {name}", flush=True)
@@ -145,7 +155,7 @@ def evaluate(args: argparse.Namespace, kept: dict[str, Any]) -> dict[str, Any]:
             row["frechet_of_reconstructions"] = row["distance"]["frechet"] / limit
     report["samples"] = list(rows.values())
     if args.proof:
-        report["proof"] = prove(test.array, labels, lambda clips: features_of(network, clips), args.proof)
+        report["proof"] = prove(test.array, features, labels, lambda clips: features_of(network, clips), args.proof)
     if args.tokenizer:
         report |= models(args, test)
     return report
@@ -158,7 +168,7 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     path = args.out / "evaluation.json"
     kept = json.loads(path.read_text()) if path.exists() else {}
-    report = evaluate(args, kept if "held_out" in kept and "distance" in kept["held_out"] else {})
+    report = evaluate(args, kept)
     path.write_text(json.dumps(rounded(report), indent=1) + "\n")
     text = markdown(report)
     (args.out / "evaluation.md").write_text(text)

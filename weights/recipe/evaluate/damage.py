@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from .labels import Array, Labels
 
 Damage = Callable[[Array, float], Array]
-STRENGTHS = (0.0, 0.125, 0.25, 0.5, 1.0)
+STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 def noise(clips: Array, strength: float) -> Array:

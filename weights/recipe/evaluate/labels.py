@@ -25,6 +25,7 @@ IGNORED = {
     "sun_radius", "turbidity", "moon_tilt", "night_hue", "softness", "puff", "cirrus_angle", "evolution", "land_hue",
 }  # fmt: skip
 ANGLES = {"wind_direction"}  # degrees, of 360
+CHANGE = "_change"
 DARK = -6.0  # degrees of the sun's elevation at which stars begin to be seen
 SEEN = 0.1  # cover from which clouds show the wind
 
@@ -60,11 +61,21 @@ def read_labels(paths: Sequence[Path], count: int | None = None) -> list[Labels]
     return rows[:count]
 
 
+def value_of(row: Labels, name: str) -> Any:
+    """A label, or None; `x_change`, where it is none itself, is `x_last` less `x_first`: which way time runs."""
+    if name not in row and name.endswith(CHANGE):
+        first, last = (row.get(name.removesuffix(CHANGE) + end) for end in ("_first", "_last"))
+        return None if first is None or last is None else last - first
+    return row.get(name)
+
+
 def choose_targets(rows: Sequence[Labels]) -> tuple[Target, ...]:
-    """Every label of the first row that is not ignored and not the same everywhere."""
+    """Every label of the first row that is not ignored and not the same everywhere, and the changes."""
     targets = []
-    for name, example in rows[0].items():
-        values = [row[name] for row in rows if applies(name, row)]
+    changes = [name.removesuffix("_first") + CHANGE for name in rows[0] if name.endswith("_first")]
+    for name in (*rows[0], *changes):
+        example = value_of(rows[0], name)
+        values = [value_of(row, name) for row in rows if applies(name, row)]
         if name in IGNORED or len(set(values)) < 2:
             continue
         if isinstance(example, bool):
@@ -112,9 +123,9 @@ def encode(rows: Sequence[Labels], targets: Sequence[Target]) -> tuple[Array, Ar
     valid = np.zeros((len(rows), len(targets)), bool)
     for i, row in enumerate(rows):
         for k, target in enumerate(targets):
-            if target.name not in row or not applies(target.name, row):
+            value = value_of(row, target.name)
+            if value is None or not applies(target.name, row):
                 continue
-            value = row[target.name]
             if target.kind == "choice":
                 if value not in target.classes:
                     continue

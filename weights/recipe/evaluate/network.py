@@ -149,15 +149,27 @@ def accuracy(targets: Sequence[Target], outs: Sequence[Array], values: Array, va
 
 
 def train(
-    clips: Array, rows: Sequence[dict[str, Any]], epochs: float, batch: int, lr: float, seed: int, device: str
+    clips: Array,
+    rows: Sequence[dict[str, Any]],
+    epochs: float,
+    batch: int,
+    lr: float,
+    seed: int,
+    device: str,
+    start: Network | None = None,
 ) -> Network:
-    """Clips uint8 [N, T, H, W, 3], with their labels; mirrored and reversed at random."""
+    """Clips uint8 [N, T, H, W, 3], with their labels; mirrored and reversed at random. `start`: all but its last layer
+    is taken over, whatever it was trained to read."""
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
     targets = choose_targets(rows)
     # Tables [mirrored, reversed, N, K].
     tables = [[encode([transformed(r, bool(m), bool(b)) for r in rows], targets) for b in (0, 1)] for m in (0, 1)]
-    network = Network(targets).to(device).to(memory_format=torch.channels_last_3d)
+    network = Network(targets)
+    if start is not None:
+        kept = {name: value for name, value in start.state_dict().items() if not name.startswith("head.")}
+        network.load_state_dict(kept, strict=False)
+    network = network.to(device).to(memory_format=torch.channels_last_3d)
     optimizer = torch.optim.AdamW(network.parameters(), lr=lr, weight_decay=0.05, betas=(0.9, 0.98))
     steps = max(1, round(epochs * len(clips) / batch))
     plan = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, steps, pct_start=0.15)
@@ -202,6 +214,7 @@ def main() -> None:
     parser.add_argument("--test", type=Path, required=True)
     parser.add_argument("--test-labels", type=Path, nargs="+", required=True)
     parser.add_argument("--out", type=Path, required=True, help="checkpoint; the accuracies go beside it, as .json")
+    parser.add_argument("--start", type=Path, help="network to go on from; its labels may be other ones")
     parser.add_argument("--epochs", type=float, default=12)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--lr", type=float, default=3e-3)
@@ -212,9 +225,9 @@ def main() -> None:
     if args.threads:
         torch.set_num_threads(args.threads)
     clips, test = np.load(args.train, mmap_mode="r"), np.load(args.test, mmap_mode="r")
-    network = train(
-        clips, read_labels(args.labels, len(clips)), args.epochs, args.batch, args.lr, args.seed, args.device
-    )
+    rows = read_labels(args.labels, len(clips))
+    start = load_network(args.start) if args.start else None
+    network = train(clips, rows, args.epochs, args.batch, args.lr, args.seed, args.device, start)
     save_network(network, args.out)
     values, valid = encode(read_labels(args.test_labels, len(test)), network.targets)
     _, outs = read_clips(network, test)

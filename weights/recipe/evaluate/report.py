@@ -80,16 +80,17 @@ def goals(report: Row) -> str:
 
 
 def courses(report: Row) -> str:
-    head = ["", "hills stay", "light goes one way", "wind steady", "wind change", "colour drift to the end"]
+    head = ["", "hills stay", "light goes one way", "wind", "its change", "wind steady", "colour drift to the end"]
     rows = []
     for row in all_rows(report):
         course = row["course"]
         rows.append([
-            row["name"], number(course["hills"], 3), percent(course["one_way_light"]), percent(course["wind_steady"]),
-            number(course["wind_change_median"], 3), number(course["colour_drift"][-1], 3),
+            row["name"], number(course["hills"], 3), percent(course["one_way_light"]),
+            number(course["wind_speed_median"]), number(course["wind_change_median"]), percent(course["wind_steady"]),
+            number(course["colour_drift"][-1], 3),
         ])  # fmt: skip
     chance = report["held_out"]["course"]["hills_of_unrelated_clips"]
-    return table(head, [*rows, ["unrelated held-out clips", number(chance, 3), "", "", "", ""]])
+    return table(head, [*rows, ["unrelated held-out clips", number(chance, 3), *[""] * 5]])
 
 
 def seams(report: Row) -> str:
