@@ -1,8 +1,8 @@
 /**
  * The backends of a test or a bench in Node: cpu, wasm, and WebGPU through Dawn (npm package `webgpu`) on whatever
  * Vulkan driver VK_DRIVER_FILES names, else on the SwiftShader that ships with Chromium. Two more variables choose among
- * the kernels' variants: GPU_KERNELS=card takes those for graphics cards on a software adapter, too, and FLOAT16=off
- * leaves out those in float16.
+ * the kernels' variants: GPU_KERNELS=card takes those for graphics cards on a software adapter, too, and FLOAT16=on those
+ * in float16 where the adapter has it (tests compare with float32, and name float16 where they mean it).
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -54,7 +54,7 @@ let adapter: string | undefined;
 export const adapterInUse = (): string | undefined => adapter;
 
 export interface SwitchOptions {
-  /** false leaves out programs in float16, as FLOAT16=off does. */
+  /** Choose programs in float16 where the adapter has it; FLOAT16=on when left out. */
   readonly float16?: boolean;
 }
 
@@ -71,7 +71,7 @@ export async function switchBackend(backend: TestBackend, options: SwitchOptions
     ({ adapter } = await prepareWebGpu({
       allowSoftware: true,
       asCard: process.env.GPU_KERNELS === 'card',
-      float16: options.float16 !== false && process.env.FLOAT16 !== 'off',
+      float16: options.float16 ?? process.env.FLOAT16 === 'on',
       onFailure,
     }));
     // Else small tensors are computed on the CPU, which hides what is wrong with the kernels.
