@@ -8,12 +8,16 @@ import { compileAhead, freeUnusedGpuMemory } from '../kernels/gpu';
 import { lookUp } from './codebook';
 import { decodeInChunks } from './decodeInChunks';
 import type { DecoderParameters } from './decoder';
-import { runHeadInChunks, runTrunk, type TokenSets, type TransformerParameters } from './transformer';
+import { drawTargets } from './predictCodes';
+import type { TokenSets, TransformerParameters } from './transformer';
 
 /** Chunks of a clip that differ from one another in what they read: first, inner and last ones. */
 const CHUNKS = 4;
 
-/** All pipelines of transformer and decoder for clips up to the grid T'×H'×W'; the device compiles them side by side. */
+/** All settings have the same program. */
+const ANY_DRAW = { scale: 1, topK: 0, topP: 1, seed: 0, step: 0 } as const;
+
+/** All pipelines of transformer, draw and decoder for clips up to the grid T'×H'×W'; the device compiles them side by side. */
 export async function compilePipelines(
   transformer: TransformerParameters,
   decoder: DecoderParameters,
@@ -21,10 +25,7 @@ export async function compilePipelines(
 ): Promise<void> {
   await compileAhead(async () => {
     for (const sets of tokenSets(time * height * width)) {
-      tf.tidy(() => {
-        const hidden = runTrunk(oneBlockAMode(transformer), sets);
-        for (const _ of runHeadInChunks(transformer, hidden)) break; // All chunks are alike.
-      });
+      tf.tidy(() => drawTargets(oneBlockAMode(transformer), sets, ANY_DRAW));
       freeUnusedGpuMemory();
     }
     const grid = [Math.min(time, CHUNKS), height, width] as const;

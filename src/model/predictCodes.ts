@@ -23,7 +23,7 @@ export async function predictCodes(
   sets: TokenSets,
   settings: Omit<DrawSettings, 'targets'>,
 ): Promise<PredictedCodes> {
-  const drawn = tf.tidy(() => drawChunks(parameters, sets, settings)); // [B·NT, 2]
+  const drawn = tf.tidy(() => drawTargets(parameters, sets, settings)); // [B·NT, 2]
   let pairs: Float32Array;
   try {
     pairs = await drawn.data<'float32'>();
@@ -46,7 +46,7 @@ export async function predictCodes(
 }
 
 /** A code and its probability for every target, [B·NT, 2], in the order of the targets. */
-function drawChunks(
+export function drawTargets(
   parameters: TransformerParameters,
   sets: TokenSets,
   settings: Omit<DrawSettings, 'targets'>,
