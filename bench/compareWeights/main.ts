@@ -7,7 +7,6 @@ import type { GenerationOptions } from '../../src/config/generation';
 import { downsampleOf, type Extent3 } from '../../src/config/model';
 import { switchBackend } from '../../src/kernels/testing/backends';
 import { loadWeights, type Manifest, type StoredWeights } from '../../src/loader';
-import type { WeightReader } from '../../src/model/parameters';
 import { readTransformer, type TransformerParameters } from '../../src/model/transformer';
 import { planMemory } from '../../src/pipeline/memory';
 import { predictorOf } from '../../src/pipeline/predict';
@@ -89,18 +88,23 @@ async function load(
   folder: string,
   part?: { readonly only: RegExp; readonly rest: string },
 ): Promise<Loaded> {
-  const weights = await stored(folder);
-  const { manifest } = weights;
-  const rest = part ? await stored(part.rest) : weights;
-  const from = (name: string): WeightReader => (part && !part.only.test(name) ? rest : weights);
-  const transformer = readTransformer(manifest.model.transformer, {
+  const own = await stored(folder);
+  const rest = part ? await stored(part.rest) : own;
+  const from = (name: string): StoredWeights => (part && !part.only.test(name) ? rest : own);
+  const transformer = readTransformer(own.manifest.model.transformer, {
     tensor: (name, shape) => from(name).tensor(name, shape),
     matrix: (name, shape) => from(name).matrix(name, shape),
   });
-  weights.release();
+  own.release();
   rest.release();
-  const name = part ? `${basename(folder)}, ${part.only.source}` : basename(folder);
-  return { name, manifest, transformer };
+  const tensors = own.manifest.tensors.map(
+    (entry) => from(entry.name).manifest.tensors.find(({ name }) => name === entry.name) ?? entry,
+  );
+  return {
+    name: part ? `${basename(folder)}, ${part.only.source}` : basename(folder),
+    manifest: { ...own.manifest, tensors },
+    transformer,
+  };
 }
 
 function stored(folder: string): Promise<StoredWeights> {
