@@ -8,7 +8,7 @@
  * threads of one subgroup then read different banks, or the same address. Two barriers a step.
  *
  * Workgroup memory: 16 values for each of the rows and outputs; at most 10 KiB in float32, half of that in float16. In
- * float16 the products of one step are added up in it, and the steps in float32 (float16.ts).
+ * float16 eight products at a time are added up in it, and these sums in float32 (float16.ts).
  */
 import { type Factors, float16Mark } from './float16';
 
@@ -118,9 +118,9 @@ function products(tile: ProductTile): string {
           )}
         }`;
   if (!half) return loop('0', `${TILE_DEPTH}`);
-  return `for (var block = 0; block < ${TILE_DEPTH}; block += ${BLOCK}) {
+  return `for (var first = 0; first < ${TILE_DEPTH}; first += ${BLOCK}) {
         ${unrolled(rows, (r) => `var block${r} = vec4<f16>(0.0);`)}
-        ${loop('block', `block + ${BLOCK}`)}
+        ${loop('first', `first + ${BLOCK}`)}
         ${unrolled(rows, (r) => `sum${r} += vec4<f32>(block${r});`)}
         }`;
 }

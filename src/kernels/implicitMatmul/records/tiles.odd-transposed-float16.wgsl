@@ -76,48 +76,50 @@ fn main(index : i32) {
             tileW[i] = vec4<f16>(value);
           }
           workgroupBarrier();
-          var block0 = vec4<f16>(0.0);
-          var block1 = vec4<f16>(0.0);
-          var block2 = vec4<f16>(0.0);
-          var block3 = vec4<f16>(0.0);
-          for (var c = 0; c < 4; c++) {
-            let w0 = tileW[(4 * c + 0) * 8 + across];
-            let w1 = tileW[(4 * c + 1) * 8 + across];
-            let w2 = tileW[(4 * c + 2) * 8 + across];
-            let w3 = tileW[(4 * c + 3) * 8 + across];
-            {
-              let v = tileX[(down + 0) * 4 + c];
-              block0 = fma(vec4<f16>(v.x), w0, block0);
-              block0 = fma(vec4<f16>(v.y), w1, block0);
-              block0 = fma(vec4<f16>(v.z), w2, block0);
-              block0 = fma(vec4<f16>(v.w), w3, block0);
+          for (var first = 0; first < 4; first += 2) {
+            var block0 = vec4<f16>(0.0);
+            var block1 = vec4<f16>(0.0);
+            var block2 = vec4<f16>(0.0);
+            var block3 = vec4<f16>(0.0);
+            for (var c = first; c < first + 2; c++) {
+              let w0 = tileW[(4 * c + 0) * 8 + across];
+              let w1 = tileW[(4 * c + 1) * 8 + across];
+              let w2 = tileW[(4 * c + 2) * 8 + across];
+              let w3 = tileW[(4 * c + 3) * 8 + across];
+              {
+                let v = tileX[(down + 0) * 4 + c];
+                block0 = fma(vec4<f16>(v.x), w0, block0);
+                block0 = fma(vec4<f16>(v.y), w1, block0);
+                block0 = fma(vec4<f16>(v.z), w2, block0);
+                block0 = fma(vec4<f16>(v.w), w3, block0);
+              }
+              {
+                let v = tileX[(down + 16) * 4 + c];
+                block1 = fma(vec4<f16>(v.x), w0, block1);
+                block1 = fma(vec4<f16>(v.y), w1, block1);
+                block1 = fma(vec4<f16>(v.z), w2, block1);
+                block1 = fma(vec4<f16>(v.w), w3, block1);
+              }
+              {
+                let v = tileX[(down + 32) * 4 + c];
+                block2 = fma(vec4<f16>(v.x), w0, block2);
+                block2 = fma(vec4<f16>(v.y), w1, block2);
+                block2 = fma(vec4<f16>(v.z), w2, block2);
+                block2 = fma(vec4<f16>(v.w), w3, block2);
+              }
+              {
+                let v = tileX[(down + 48) * 4 + c];
+                block3 = fma(vec4<f16>(v.x), w0, block3);
+                block3 = fma(vec4<f16>(v.y), w1, block3);
+                block3 = fma(vec4<f16>(v.z), w2, block3);
+                block3 = fma(vec4<f16>(v.w), w3, block3);
+              }
             }
-            {
-              let v = tileX[(down + 16) * 4 + c];
-              block1 = fma(vec4<f16>(v.x), w0, block1);
-              block1 = fma(vec4<f16>(v.y), w1, block1);
-              block1 = fma(vec4<f16>(v.z), w2, block1);
-              block1 = fma(vec4<f16>(v.w), w3, block1);
-            }
-            {
-              let v = tileX[(down + 32) * 4 + c];
-              block2 = fma(vec4<f16>(v.x), w0, block2);
-              block2 = fma(vec4<f16>(v.y), w1, block2);
-              block2 = fma(vec4<f16>(v.z), w2, block2);
-              block2 = fma(vec4<f16>(v.w), w3, block2);
-            }
-            {
-              let v = tileX[(down + 48) * 4 + c];
-              block3 = fma(vec4<f16>(v.x), w0, block3);
-              block3 = fma(vec4<f16>(v.y), w1, block3);
-              block3 = fma(vec4<f16>(v.z), w2, block3);
-              block3 = fma(vec4<f16>(v.w), w3, block3);
-            }
+            sum0 += vec4<f32>(block0);
+            sum1 += vec4<f32>(block1);
+            sum2 += vec4<f32>(block2);
+            sum3 += vec4<f32>(block3);
           }
-          sum0 += vec4<f32>(block0);
-          sum1 += vec4<f32>(block1);
-          sum2 += vec4<f32>(block2);
-          sum3 += vec4<f32>(block3);
           workgroupBarrier();
         }
       }}}

@@ -55,30 +55,32 @@ fn main(index : i32) {
       tileW[i] = vec4<f16>(value);
     }
     workgroupBarrier();
-    var block0 = vec4<f16>(0.0);
-    var block1 = vec4<f16>(0.0);
-    for (var c = 0; c < 4; c++) {
-      let w0 = tileW[(4 * c + 0) * 16 + across];
-      let w1 = tileW[(4 * c + 1) * 16 + across];
-      let w2 = tileW[(4 * c + 2) * 16 + across];
-      let w3 = tileW[(4 * c + 3) * 16 + across];
-      {
-        let v = tileX[(down + 0) * 4 + c];
-        block0 = fma(vec4<f16>(v.x), w0, block0);
-        block0 = fma(vec4<f16>(v.y), w1, block0);
-        block0 = fma(vec4<f16>(v.z), w2, block0);
-        block0 = fma(vec4<f16>(v.w), w3, block0);
+    for (var first = 0; first < 4; first += 2) {
+      var block0 = vec4<f16>(0.0);
+      var block1 = vec4<f16>(0.0);
+      for (var c = first; c < first + 2; c++) {
+        let w0 = tileW[(4 * c + 0) * 16 + across];
+        let w1 = tileW[(4 * c + 1) * 16 + across];
+        let w2 = tileW[(4 * c + 2) * 16 + across];
+        let w3 = tileW[(4 * c + 3) * 16 + across];
+        {
+          let v = tileX[(down + 0) * 4 + c];
+          block0 = fma(vec4<f16>(v.x), w0, block0);
+          block0 = fma(vec4<f16>(v.y), w1, block0);
+          block0 = fma(vec4<f16>(v.z), w2, block0);
+          block0 = fma(vec4<f16>(v.w), w3, block0);
+        }
+        {
+          let v = tileX[(down + 8) * 4 + c];
+          block1 = fma(vec4<f16>(v.x), w0, block1);
+          block1 = fma(vec4<f16>(v.y), w1, block1);
+          block1 = fma(vec4<f16>(v.z), w2, block1);
+          block1 = fma(vec4<f16>(v.w), w3, block1);
+        }
       }
-      {
-        let v = tileX[(down + 8) * 4 + c];
-        block1 = fma(vec4<f16>(v.x), w0, block1);
-        block1 = fma(vec4<f16>(v.y), w1, block1);
-        block1 = fma(vec4<f16>(v.z), w2, block1);
-        block1 = fma(vec4<f16>(v.w), w3, block1);
-      }
+      sum0 += vec4<f32>(block0);
+      sum1 += vec4<f32>(block1);
     }
-    sum0 += vec4<f32>(block0);
-    sum1 += vec4<f32>(block1);
     workgroupBarrier();
   }
   let q = firstQuad + across;
