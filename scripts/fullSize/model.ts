@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import * as tf from '@tensorflow/tfjs-core';
 import { switchBackend } from '../../src/kernels/testing/backends';
 import { loadWeights, type StoredWeights } from '../../src/loader';
 import { planMemory } from '../../src/pipeline/memory';
@@ -20,9 +21,15 @@ export async function measured<T>(what: string, run: () => Promise<T>): Promise<
   const seconds = ((performance.now() - clock) / 1000).toFixed(1);
   const resident = process.resourceUsage().maxRSS * 1024;
   console.log(
-    `${what}: ${seconds} s, ${((user + system) / 1e6).toFixed(1)} s of processor time, ${megabytes(resident)} resident at most so far`,
+    `${what}: ${seconds} s, ${((user + system) / 1e6).toFixed(1)} s of processor time, ${megabytes(resident)} resident at most so far, WebAssembly's heap ${megabytes(heapBytes())}`,
   );
   return result;
+}
+
+/** What the memory plan is about: it only ever grows. The rest of the process is files, JavaScript's copies and Node. */
+function heapBytes(): number {
+  const { wasm } = tf.backend() as unknown as { wasm?: { HEAPU8?: Uint8Array } };
+  return wasm?.HEAPU8?.length ?? 0;
 }
 
 /** @param latentFrames T' of the clip */

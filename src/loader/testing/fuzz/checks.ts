@@ -89,16 +89,31 @@ export async function readSafetensors(bytes: Bytes): Promise<void> {
   for (const tensor of tensors.values()) await readTensor(tensor, bytes.length);
 }
 
+const NAME = 'mutant.ckpt';
+
+/** What a person reads must begin with the file that they chose. */
+async function namingTheFile<T>(run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    if (error instanceof CheckpointError && !error.message.startsWith(NAME))
+      throw new Error(`a message without the file: ${error.message}`);
+    throw error;
+  }
+}
+
 /** As the page and the command line open it, whatever it is. */
 export async function openAny(bytes: Bytes): Promise<void> {
-  await openCheckpoint({ name: 'mutant.ckpt', source: memorySource(bytes) });
+  await namingTheFile(() => openCheckpoint({ name: NAME, source: memorySource(bytes) }));
   checkAllocations(bytes.length, 'opening a checkpoint');
 }
 
 /** A conversion that ends well ends in a manifest that the loader takes, and in as many values as it announces. */
-export async function convertAll(bytes: Bytes): Promise<void> {
+export const convertAll = (bytes: Bytes): Promise<void> => namingTheFile(() => convertWhole(bytes));
+
+async function convertWhole(bytes: Bytes): Promise<void> {
   const source = memorySource(bytes);
-  const inspection = await planConversion([{ name: 'mutant.ckpt', source }], { quantization: 'int8' });
+  const inspection = await planConversion([{ name: NAME, source }], { quantization: 'int8' });
   checkAllocations(bytes.length, 'planning');
   if (inspection.kind === 'needs') {
     if (inspection.needs.length === 0) throw new Error('something is needed, and nothing is named');
