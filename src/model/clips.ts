@@ -12,8 +12,8 @@ import { type Norm, runNormSilu } from './tokenizer';
 
 /** Operations on clips of kind C. Each makes a clip that its caller owns. */
 export interface ClipOperations<C> {
-  /** Stride 1, with `padding` in time; `residual` is added. */
-  convolve(clip: C, weights: Conv3dWeights, padding: Padding, residual?: C): C;
+  /** Stride 1, with `padding` in time, and SiLU where asked; `residual` is added. */
+  convolve(clip: C, weights: Conv3dWeights, padding: Padding, activation?: 'silu', residual?: C): C;
   upConvolve(clip: C, weights: ConvTranspose3dWeights, padding: Padding): C;
   normSilu(clip: C, norm: Norm): C;
   framesOf(clip: C): number;
@@ -28,7 +28,8 @@ export interface ClipOperations<C> {
 
 /** Clips [B, T, H, W, C]. */
 export const tensorClips: ClipOperations<tf.Tensor5D> = {
-  convolve: (clip, weights, timePadding, residual) => conv3d(clip, weights, { timePadding, residual }),
+  convolve: (clip, weights, timePadding, activation, residual) =>
+    conv3d(clip, weights, { timePadding, activation, residual }),
   upConvolve: (clip, weights, padding) => convTranspose3d(clip, weights, padding),
   normSilu: (clip, norm) => runNormSilu(norm, clip, ''),
   framesOf: (clip) => clip.shape[1],

@@ -56,8 +56,17 @@ function watched(latents: tf.Tensor5D): { clips: ClipOperations<tf.Tensor5D>; mo
   return { clips, most: () => most };
 }
 
-it.each([1, 2, 3, 5, 9])('plans what %i latent frames at a time take, to the byte', (length) => {
-  const parameters = readDecoder(MODEL.tokenizer, randomReader(MODEL, 3));
+it.each([
+  ['affine', 1],
+  ['affine', 2],
+  ['affine', 3],
+  ['affine', 5],
+  ['affine', 9],
+  ['none', 1],
+  ['none', 2],
+] as const)('of norms "%s" plans what %i latent frames at a time take, to the byte', (norm, length) => {
+  const tokenizer = { ...MODEL.tokenizer, norm };
+  const parameters = readDecoder(tokenizer, randomReader({ ...MODEL, tokenizer }, 3));
   const before = tf.memory().numBytes;
   const latents = lookUp(parameters.codebook, new Int32Array(9 * 3 * 4), GRID);
   const { clips, most } = watched(latents);

@@ -15,7 +15,7 @@ import {
   readConv3d,
   readNorm,
   readResidualBlock,
-  runNormSilu,
+  runConvNormSilu,
   runResidualBlock,
 } from './tokenizer';
 
@@ -86,8 +86,11 @@ export function runDecoder(
 ): tf.Tensor5D {
   const { postQuantization, inputNorm, stages, output } = parameters;
   const step = layerRunner(latents, observe);
-  let x = step(latents, (v) => conv3d(v, postQuantization), 'post_vq_conv');
-  x = step(x, (v) => runNormSilu(inputNorm, v, 'final_block.norm', observe), 'final_block');
+  let x = step(
+    latents,
+    (v) => runConvNormSilu(() => v, postQuantization, inputNorm, 'post_vq_conv', 'final_block.norm', observe),
+    'final_block',
+  );
   stages.forEach(({ up, blocks }, i) => {
     x = step(x, (v) => convTranspose3d(v, up), `conv_blocks.${i}.up`);
     blocks.forEach((block, j) => {

@@ -38,14 +38,22 @@ export function decoderStream<C>(
   };
   const withNorm = (input: FrameBuffer<C>, norm: Norm): FrameBuffer<C> =>
     buffer(normSilu(clips, input.reader(), input.frames, norm));
+  const convolvedWithNorm = (
+    input: FrameBuffer<C>,
+    weights: DecoderParameters['postQuantization'],
+    norm: Norm,
+  ): FrameBuffer<C> => {
+    const { frames } = input;
+    if (norm.kind === 'none') return buffer(convolution(clips, input.reader(), frames, weights, 'silu'));
+    return withNorm(buffer(convolution(clips, input.reader(), frames, weights)), norm);
+  };
   const residual = (input: FrameBuffer<C>, { norm1, conv1, norm2, conv2 }: ResidualBlock): FrameBuffer<C> => {
-    const first = withNorm(input, norm1);
-    const hidden = withNorm(buffer(convolution(clips, first.reader(), first.frames, conv1)), norm2);
-    return buffer(convolution(clips, hidden.reader(), hidden.frames, conv2, input.reader()));
+    const hidden = convolvedWithNorm(withNorm(input, norm1), conv1, norm2);
+    return buffer(convolution(clips, hidden.reader(), hidden.frames, conv2, undefined, input.reader()));
   };
 
   const start = buffer(wholeClip(clips, latents));
-  let x = withNorm(buffer(convolution(clips, start.reader(), start.frames, postQuantization)), inputNorm);
+  let x = convolvedWithNorm(start, postQuantization, inputNorm);
   for (const { up, blocks } of stages) {
     x = buffer(upConvolution(clips, x.reader(), x.frames, up));
     for (const block of blocks) x = residual(x, block);

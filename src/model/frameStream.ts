@@ -114,12 +114,13 @@ export function normSilu<C>(
   };
 }
 
-/** A stride-1 convolution; `residual` is added frame by frame. */
+/** A stride-1 convolution, and SiLU of it where asked; `residual` is added frame by frame. */
 export function convolution<C>(
   clips: ClipOperations<C>,
   take: Take<C>,
   frames: number,
   weights: Conv3dWeights,
+  activation?: 'silu',
   residual?: Take<C>,
 ): FrameSource<C> {
   const kernel = weights.kernel[0];
@@ -131,7 +132,7 @@ export function convolution<C>(
       clips.tidy(() => {
         const { from, to, padding } = clampRange(first - front, end - front + kernel - 1, frames);
         const clip = take(from, to, Math.max(0, end - front));
-        return clips.convolve(clip, weights, padding, residual?.(first, end, end));
+        return clips.convolve(clip, weights, padding, activation, residual?.(first, end, end));
       }),
   };
 }

@@ -77,6 +77,26 @@ export function runNormSilu(norm: Norm, x: tf.Tensor5D, normName: string, observ
   });
 }
 
+/**
+ * silu(norm(conv(x))) of the clip that `input` makes, which is freed before the norm runs. Without a norm it is one step,
+ * unless it is observed: under `convName` and `normName`.
+ */
+export function runConvNormSilu(
+  input: () => tf.Tensor5D,
+  conv: Conv3dWeights,
+  norm: Norm,
+  convName: string,
+  normName: string,
+  observe?: Observe,
+): tf.Tensor5D {
+  if (norm.kind === 'none' && !observe) return tf.tidy(() => conv3d(input(), conv, { activation: 'silu' }));
+  const convolved = tf.tidy(() => conv3d(input(), conv));
+  observe?.(convName, convolved);
+  const activated = runNormSilu(norm, convolved, normName, observe);
+  convolved.dispose();
+  return activated;
+}
+
 /** `observe` sees `<name>.norm1`, `.conv1`, `.norm2` and `.conv2` (before the sum). */
 export function runResidualBlock(
   block: ResidualBlock,
@@ -85,10 +105,9 @@ export function runResidualBlock(
   observe?: Observe,
 ): tf.Tensor5D {
   return tf.tidy(() => {
-    const first = tf.tidy(() => conv3d(runNormSilu(block.norm1, x, `${name}.norm1`, observe), block.conv1));
-    observe?.(`${name}.conv1`, first);
-    const activated = runNormSilu(block.norm2, first, `${name}.norm2`, observe);
-    first.dispose();
+    const input = (): tf.Tensor5D => runNormSilu(block.norm1, x, `${name}.norm1`, observe);
+    const [convName, normName] = [`${name}.conv1`, `${name}.norm2`];
+    const activated = runConvNormSilu(input, block.conv1, block.norm2, convName, normName, observe);
     const sum = conv3d(activated, block.conv2, { residual: x });
     if (observe) observe(`${name}.conv2`, tf.sub(sum, x));
     return sum;

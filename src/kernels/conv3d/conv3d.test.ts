@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
 import type { Extent3 } from '../../config/model';
+import { siluReference } from '../silu/reference';
 import { expectParity, onEachBackend, values } from '../testing/parity';
 import { type Conv3dOptions, conv3d, prepareConv3d } from './index';
 import { replicateIndices, samePadding } from './padding';
@@ -90,6 +91,38 @@ onEachBackend('conv3d', (backend) => {
       const weights = prepareConv3d(tf.ones([1, 1, 1, 4, 2]), tf.ones([2]));
       expect(() => conv3d(tf.ones([1, 1, 2, 2, 3]), weights)).toThrow('has 3 channels, the weights read 4');
     });
+  });
+
+  it.each<[string, number, number, boolean]>([
+    ['applies SiLU', 8, 8, false],
+    ['applies SiLU where channels do not come in fours', 3, 5, false],
+    ['adds a residual after SiLU', 8, 8, true],
+  ])('%s', async (_, inputs, outputs, added) => {
+    const operands = [
+      values([1, 2, 3, 9, inputs], 1, 4),
+      values([3, 3, 3, inputs, outputs], 2),
+      values([outputs], 3),
+      values([1, 2, 3, 9, outputs], 4),
+    ];
+    await expectParity(
+      backend,
+      operands,
+      (...[x, weight, bias, other]) => {
+        const weights = prepareConv3d(weight?.clone() as tf.Tensor5D, bias as tf.Tensor1D);
+        const residual = added ? (other as tf.Tensor5D) : undefined;
+        const y = conv3d(x as tf.Tensor5D, weights, { activation: 'silu', residual });
+        weights.weight.dispose();
+        return y;
+      },
+      (...[x, weight, bias, other]) =>
+        tf.tidy(() => {
+          const y = siluReference(
+            conv3dReference(x as tf.Tensor5D, weight as tf.Tensor5D, bias as tf.Tensor1D),
+          );
+          return added ? tf.add(y, other as tf.Tensor) : y;
+        }),
+      2e-6,
+    );
   });
 
   it('adds a residual', async () => {

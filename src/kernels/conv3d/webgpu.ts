@@ -12,6 +12,7 @@ export interface ConvolutionOptions {
   readonly stride: Extent3;
   readonly transposed: boolean;
   readonly timePadding?: Padding | undefined;
+  readonly activation?: 'silu' | undefined;
   readonly residual?: tf.Tensor5D | undefined;
 }
 
@@ -23,7 +24,7 @@ export function convolveOnWebGpu(
   x: tf.Tensor5D,
   weight: tf.Tensor5D,
   bias: tf.Tensor1D,
-  { stride, transposed, timePadding, residual }: ConvolutionOptions,
+  { stride, transposed, timePadding, activation, residual }: ConvolutionOptions,
   tiling?: MatmulTiling,
 ): tf.Tensor5D {
   const [batch, frames, height, width] = x.shape;
@@ -37,7 +38,7 @@ export function convolveOnWebGpu(
   const output: Extent3 = [extent(0), extent(1), extent(2)];
   return implicitMatmul(
     { batch, input, output, kernel, stride, paddings, inputs, outputs, transposed },
-    { x, weight, bias, residual },
+    { x, weight, bias, silu: activation === 'silu', residual },
     [batch, ...output, outputs],
     tiling,
   );

@@ -29,6 +29,8 @@ export interface MatmulOperands {
   /** [kt, kh, kw, I, O] in memory. */
   readonly weight: tf.Tensor;
   readonly bias?: tf.Tensor1D | undefined;
+  /** SiLU of the products and the bias. */
+  readonly silu?: boolean | undefined;
   /** Added last; as large as the result. */
   readonly residual?: tf.Tensor | undefined;
 }
@@ -39,7 +41,7 @@ export interface MatmulOperands {
  */
 export function implicitMatmul<T extends tf.Tensor>(
   shape: MatmulShape,
-  { x, weight, bias, residual }: MatmulOperands,
+  { x, weight, bias, silu = false, residual }: MatmulOperands,
   resultShape: readonly number[],
   tiling: MatmulTiling = chooseMatmul(sizeOf(shape), gpuTraits()),
 ): T {
@@ -49,6 +51,7 @@ export function implicitMatmul<T extends tf.Tensor>(
     inputsByFour: inputs % 4 === 0,
     outputsByFour: outputs % 4 === 0,
     bias: bias !== undefined,
+    silu,
     residual: residual !== undefined,
   };
   const { program, share } =

@@ -1,11 +1,12 @@
 /** Every WGSL program of a convolution, by itself: the tiles against the reference, and the text of all. */
-import type * as tf from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
 import type { Extent3 } from '../../config/model';
 import { conv3dReference } from '../conv3d/reference';
 import { convolveOnWebGpu } from '../conv3d/webgpu';
 import { convTranspose3dReference } from '../convTranspose3d/reference';
 import type { ProductTile } from '../productTiles';
+import { siluReference } from '../silu/reference';
 import type { TestBackend } from '../testing/backends';
 import { expectParity, FLOAT16_TOLERANCE, onBackend, onFloat16, values } from '../testing/parity';
 import { indented } from '../testing/wgsl';
@@ -21,6 +22,7 @@ interface Case {
   readonly stride: Extent3;
   readonly transposed: boolean;
   readonly tile: Omit<ProductTile, 'factors'>;
+  readonly activation?: 'silu';
 }
 
 /** Positions that fill a tile and do not, several tiles of rows and of outputs, channels that are no multiples of four. */
@@ -40,6 +42,7 @@ const CASES: Record<string, Case> = {
     stride: [1, 2, 2],
     transposed: false,
     tile: { across: 16, rows: 4 },
+    activation: 'silu',
   },
   transposed: {
     x: [2, 3, 2, 5, 24],
@@ -61,7 +64,7 @@ const CASES: Record<string, Case> = {
 
 async function expectAgreement(
   backend: TestBackend,
-  { x, kernel, outputs, stride, transposed, tile }: Case,
+  { x, kernel, outputs, stride, transposed, tile, activation }: Case,
   factors: ProductTile['factors'],
   tolerance: number,
 ): Promise<void> {
@@ -76,10 +79,14 @@ async function expectAgreement(
         x as tf.Tensor5D,
         weight as tf.Tensor5D,
         bias as tf.Tensor1D,
-        { stride, transposed },
+        { stride, transposed, activation },
         { program: 'tiles', tile: { ...tile, factors } },
       ),
-    (...[x, weight, bias]) => reference(x as tf.Tensor5D, weight as tf.Tensor5D, bias as tf.Tensor1D, stride),
+    (...[x, weight, bias]) =>
+      tf.tidy(() => {
+        const y = reference(x as tf.Tensor5D, weight as tf.Tensor5D, bias as tf.Tensor1D, stride);
+        return activation ? siluReference(y) : y;
+      }),
     tolerance,
   );
 }
@@ -101,6 +108,7 @@ const PLAIN: MatmulVariant = {
   inputsByFour: true,
   outputsByFour: true,
   bias: true,
+  silu: false,
   residual: true,
 };
 const ODD: MatmulVariant = {
@@ -108,6 +116,7 @@ const ODD: MatmulVariant = {
   inputsByFour: false,
   outputsByFour: false,
   bias: true,
+  silu: false,
   residual: false,
 };
 const HALF: ProductTile = { across: 8, rows: 4, factors: 'f16' };
@@ -125,7 +134,7 @@ it.each([
 it('gives every variant a key of its own, as tfjs caches pipelines by it', () => {
   const flags = [true, false];
   const variants = flags.flatMap((transposed) =>
-    flags.map((residual) => ({ ...PLAIN, transposed, residual })),
+    flags.flatMap((residual) => flags.map((silu) => ({ ...PLAIN, transposed, residual, silu }))),
   );
   const tiles = ([2, 8] as const).flatMap((rows) =>
     (['f16', 'f32'] as const).flatMap((factors) =>

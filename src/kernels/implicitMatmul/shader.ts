@@ -15,6 +15,8 @@ export interface MatmulVariant {
   /** O is a multiple of 4: weights, bias, residual and result are accessed four channels at a time. */
   readonly outputsByFour: boolean;
   readonly bias: boolean;
+  /** Of the sum and the bias. */
+  readonly silu: boolean;
   readonly residual: boolean;
 }
 
@@ -30,9 +32,10 @@ export function variantKey({
   inputsByFour,
   outputsByFour,
   bias,
+  silu,
   residual,
 }: MatmulVariant): string {
-  return [transposed, inputsByFour, outputsByFour, bias, residual].join('_');
+  return [transposed, inputsByFour, outputsByFour, bias, silu, residual].join('_');
 }
 
 /** Names and vector widths of the bindings, in the order in which tensors are passed. */
@@ -61,9 +64,9 @@ export function sourceOf({ transposed }: MatmulVariant, axis: Axis, position: st
 
 /**
  * WGSL functions: weightAt(row, o), four weights of a row of [kt·kh·kw·I, O]; finish(at, o, sum), which adds bias and
- * residual and stores the quad o of the position whose channels start at `at`.
+ * residual, applies SiLU between them where asked, and stores the quad o of the position whose channels start at `at`.
  */
-export function matmulFunctions({ outputsByFour, bias, residual }: MatmulVariant): string {
+export function matmulFunctions({ outputsByFour, bias, silu, residual }: MatmulVariant): string {
   const read = (name: string, parameters: string, start: string): string => {
     const lanes = [0, 1, 2, 3].map((i) => `${name}[${start} + min(o * 4 + ${i}, uniforms.outputs - 1)]`);
     const value = outputsByFour ? `${name}[(${start}) / 4 + o]` : `vec4<f32>(${lanes.join(', ')})`;
@@ -78,7 +81,7 @@ export function matmulFunctions({ outputsByFour, bias, residual }: MatmulVariant
     residual ? read('residual', 'at : i32, o : i32', 'at') : '',
     `fn finish(at : i32, o : i32, sum : vec4<f32>) {
       var y = sum;
-      ${bias ? 'y += biasAt(o);' : ''}
+      ${bias ? 'y += biasAt(o);' : ''}${silu ? '\n      y = y / (1.0 + exp(-y));' : ''}
       ${residual ? 'y += residualAt(at, o);' : ''}
       ${write}
     }`,
