@@ -57,7 +57,8 @@ export function planMemory(manifest: Manifest, device: DeviceLimits, latentFrame
   const transformer = transformerBuffers(manifest.model, device, latentFrames);
   const decoder = decoderBuffers(manifest.model, latentFrames);
   const all = [...weights, transformer.largest, decoder.largest];
-  const weightBytes = weights.reduce((sum, { bytes }) => sum + bytes, 0);
+  const weightBytes =
+    weights.reduce((sum, { bytes }) => sum + bytes, 0) + copiesOnDevice(manifest.tensors, device);
   return {
     weights: weightBytes,
     transformer: transformer.bytes,
@@ -116,6 +117,13 @@ const isUploaded = ({ name }: TensorEntry): boolean => !/^tokenizer\.(encoder|pr
 /** What the transformer's kernels read packed. */
 const isMatrix = ({ name, shape }: TensorEntry): boolean =>
   name.startsWith('transformer.') && shape.length === 2 && name !== 'transformer.latentTokens';
+
+/** What linear layers multiply by (embedding tables are read by rows), XNNPACK keeps a second time, in its own order. */
+function copiesOnDevice(tensors: readonly TensorEntry[], { backend }: DeviceLimits): number {
+  if (backend !== 'wasm') return 0;
+  const linear = tensors.filter((entry) => isMatrix(entry) && entry.name.endsWith('.weight'));
+  return linear.reduce((sum, { shape }) => sum + 4 * sizeOf(shape), 0);
+}
 
 function bytesOnDevice(entry: TensorEntry, { backend }: DeviceLimits): number {
   if (backend !== 'webgpu' || !entry.scale || !isMatrix(entry)) return 4 * sizeOf(entry.shape);
