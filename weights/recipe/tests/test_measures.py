@@ -6,10 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 
 from recipe.fixtures.models import random_mebt
-from recipe.manifest import choose_dtype, quantize_int8
+from recipe.manifest import choose_dtype, quantize_int4, quantize_int8
 from recipe.measures import (
     crest,
     describe,
@@ -24,6 +25,7 @@ from recipe.measures import (
 from recipe.mebt.model import MebtConfig
 from recipe.names import tokenizer_tensors, transformer_tensors
 from recipe.quantized import quantized
+from recipe.rotation import turn
 from recipe.sky.render import render
 from recipe.sky.scene import Scene, draw_scene
 from recipe.tokenizer.model import Stage, Tokenizer, TokenizerConfig
@@ -100,19 +102,28 @@ def test_description_counts_clips() -> None:
     assert sum(facts["hours"].values()) == 1
 
 
-def test_quantized_modules_are_what_the_page_reads() -> None:
-    config = MebtConfig(vocabulary=9, grid=(2, 2, 3), width=12, heads=2, latent_tokens=4, modes=("latent_enc",))
+@pytest.mark.parametrize("matrices", ["int8", "int4"])
+def test_quantized_modules_are_what_the_page_reads(matrices: str) -> None:
+    """Width 96: a group of 64 rows of int4, and a shorter one."""
+    config = MebtConfig(vocabulary=9, grid=(2, 2, 3), width=96, heads=2, latent_tokens=4, modes=("latent_enc",))
     stages = (Stage(8, (2, 1, 2), 1, resample_kernel=(4, 3, 4)),)
     tokenizer = Tokenizer(TokenizerConfig(9, 4, "none", stages, stages, 4)).requires_grad_(False)
     mebt = random_mebt(config, 1)
+    found = transformer_tensors(quantized(mebt, matrices)) | tokenizer_tensors(quantized(tokenizer, matrices), True)
+    turn(mebt)
     exact = transformer_tensors(mebt) | tokenizer_tensors(tokenizer, True)
-    found = transformer_tensors(quantized(mebt)) | tokenizer_tensors(quantized(tokenizer), True)
-    changed = 0
+    stored = set()
     for name, value in exact.items():
         expected = value
-        if choose_dtype(name, value, "int8") == "int8":
+        dtype = choose_dtype(name, value, matrices)
+        stored.add(dtype)
+        if dtype == "float16":
+            expected = value.astype(np.float16).astype(np.float32)
+        elif dtype == "int8":
             integers, scale = quantize_int8(value)
             expected = integers * scale
-            changed += not np.array_equal(expected, value)
+        elif dtype == "int4":
+            levels, scales = quantize_int4(value, 64)
+            expected = levels * scales.repeat(64, 0)[: len(levels)]
         np.testing.assert_allclose(found[name], expected, rtol=0, atol=1e-7, err_msg=name)
-    assert changed > 10
+    assert stored == {"float32", "int8", "float16" if matrices == "int8" else "int4"}
