@@ -21,6 +21,16 @@ function writeJson(file: string, value: unknown): void {
   writeFileSync(file, `${JSON.stringify(value, null, 1)}\n`);
 }
 
+/** Of a list of rows, or of the lines that the Node bundle wrote. */
+function rowsOf(text: string): Row[] {
+  if (text.trimStart().startsWith('[')) return JSON.parse(text) as Row[];
+  const lines = text.split('\n').filter((line) => line.startsWith('{"type":"rows"'));
+  return lines.flatMap((line) => {
+    const message = JSON.parse(line) as Message;
+    return message.type === 'rows' ? message.rows : [];
+  });
+}
+
 /** The rows, and which backends failed, in words. */
 async function measure(
   options: ReturnType<typeof parseOptions>,
@@ -85,7 +95,7 @@ try {
     const measured =
       options.from.length > 0
         ? {
-            rows: options.from.flatMap((file) => JSON.parse(readFileSync(file, 'utf8')) as Row[]),
+            rows: options.from.flatMap((file) => rowsOf(readFileSync(file, 'utf8'))),
             failed: [],
             by: '',
           }

@@ -38,13 +38,14 @@ Every case on every backend found, within a time: what does not fit is not run, 
   --clock processor         count processor time, not time on the wall: for ratios on a busy machine (Node only)
   --float16 off             WebGPU multiplies in float32 even where the adapter has float16
   --threads N               wasm threads; by default the page's own choice, then the main cases on one thread or several
-  --json FILE               the rows as JSON, and the targets beside them as FILE.targets.json
+  --json FILE               the rows as JSON, and the targets beside them: rows.targets.json beside rows.json
   --markdown FILE           the report as Markdown, as bench/RESULTS.md is; what stands between the two comments
                             ${KEEP_FROM} and ${KEEP_TO} in FILE stays
   --from FILE,…             the report from such JSON instead of a run; rows of PyTorch are written by
                             python -m recipe.bench (weights/recipe/README.md)
   --about TEXT              a line on the circumstances for that report
-  --bundle DIR              only write the bundle that \`node DIR/bench.cjs\` runs, for a machine without this checkout`;
+  --bundle DIR              only write the bundle that \`node DIR/bench.cjs > ROWS\` runs, for a machine without this checkout; a JSON
+                            argument overrides its options: '{"backend":"wasm"}'. --from reads ROWS`;
 
 export class UsageError extends Error {
   override readonly name = 'UsageError';

@@ -1,6 +1,8 @@
 /**
  * Runs the suite in Node, one process a backend: cpu, wasm on one thread (tfjs has no others there), WebGPU through Dawn.
- * Bundled by bundle.ts; speaks to main.ts by lines of JSON on standard output.
+ * Bundled by bundle.ts; speaks to main.ts by lines of JSON on standard output. Options are JSON in the first argument;
+ * what is left out is as here, so that the bundle alone measures WebGPU: `node bench.cjs > rows.jsonl`, which
+ * `npm run bench -- --from rows.jsonl` reads.
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -11,6 +13,17 @@ import type { Message } from '../message';
 
 const send = (message: Message): void => {
   process.stdout.write(`${JSON.stringify(message)}\n`);
+};
+
+const DEFAULTS: SuiteOptions = {
+  backend: 'webgpu',
+  cases: [],
+  contenders: [],
+  quick: false,
+  limits: { budget: 5, patience: 20, seconds: 480 },
+  mostRuns: 7,
+  clock: 'wall',
+  float16: true,
 };
 
 /** Weights lie beside the bundle. */
@@ -40,7 +53,7 @@ const host: Host = {
 };
 
 async function run(): Promise<void> {
-  const options = JSON.parse(process.argv[2] ?? 'null') as SuiteOptions;
+  const options = { ...DEFAULTS, ...(JSON.parse(process.argv[2] ?? '{}') as Partial<SuiteOptions>) };
   try {
     await runSuite(options, host);
     send({ type: 'done' });
