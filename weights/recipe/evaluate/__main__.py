@@ -56,7 +56,7 @@ def measure(clips: Clips, network: Network, real: Array, frames: int, own: Array
 def measure_real(
     test: Clips, network: Network, features: Array, labels: list[Labels] | None, kept: dict[str, Any]
 ) -> dict[str, Any]:
-    """The renderer's own clips: what perfect samples would reach. What no network has a part in is taken from `kept`."""
+    """The renderer's own clips, as perfect samples would be. What no network has a part in is taken from `kept`."""
     facts: dict[str, Any] = {"name": "held-out clips", "clips": len(test), "frames": test.array.shape[1]}
     facts["distance"] = between_halves(features, len(test) // 2, REPEATS)
     if all(kept.get(name) == facts[name] for name in ("clips", "frames")):

@@ -19,7 +19,8 @@ def prove(
     clips: Array, whole: Array, labels: Sequence[Labels] | None, features: Features, count: int
 ) -> dict[str, Any]:
     """For each damage a row for each strength; strength 0 is the floor. `count` clips are damaged, and compared with
-    those after them; `whole`: features of the clips as they are. Clips played backwards are compared among those in which the sun rises, if labels tell them.
+    those after them; `whole`: features of the clips as they are. Clips played backwards are compared among those in
+    which the sun rises, if labels tell them.
     """
     report: dict[str, Any] = {}
     for name, damage in DAMAGES.items():
