@@ -30,6 +30,7 @@ from .proof import prove
 from .report import draw, markdown
 
 REPEATS = 8  # draws of the floor
+FEWEST = 8  # clips of which a distance is worth a number
 
 
 def hours_of(clips: Array) -> dict[str, float]:
@@ -40,12 +41,13 @@ def hours_of(clips: Array) -> dict[str, float]:
 def measure(clips: Clips, network: Network, real: Array, frames: int, own: Array | None = None) -> dict[str, Any]:
     """One row of the tables. `real`: features of the clips to compare with, of `frames` frames, with which the last
     ones of longer clips are compared; `own`: features of these clips' originals."""
-    features = features_of(network, clips.array[:, -frames:])
     row: dict[str, Any] = {"name": clips.name, "clips": len(clips), "frames": clips.array.shape[1], "made": clips.made}
-    row["distance"] = compare(features, real)
-    if own is not None:
-        row["distance"]["frechet_to_originals"] = frechet(features, own)
-    row["floor"] = between_halves(real, len(clips), REPEATS)
+    if len(clips) >= FEWEST:
+        features = features_of(network, clips.array[:, -frames:])
+        row["distance"] = compare(features, real)
+        if own is not None:
+            row["distance"]["frechet_to_originals"] = frechet(features, own)
+        row["floor"] = between_halves(real, len(clips), REPEATS)
     row["course"] = describe_course(clips.array)
     row["hours"] = hours_of(clips.array)
     if clips.seams:
@@ -150,7 +152,7 @@ def evaluate(args: argparse.Namespace, kept: dict[str, Any]) -> dict[str, Any]:
         print(f"samples: {name}", flush=True)
         clips = open_clips(path, name, args.count)
         rows[name] = row = measure(clips, network, real(clips.array.shape[1]), test.array.shape[1])
-        if len(clips) <= len(rebuilt) and clips.array.shape[1] >= test.array.shape[1]:
+        if "distance" in row and len(clips) <= len(rebuilt) and clips.array.shape[1] >= test.array.shape[1]:
             limit = frechet_of_some(rebuilt, features[len(rebuilt) :], len(clips))
             row["frechet_of_reconstructions"] = row["distance"]["frechet"] / limit
     report["samples"] = list(rows.values())

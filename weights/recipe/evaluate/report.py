@@ -53,11 +53,16 @@ def all_rows(report: Row) -> list[Row]:
     ]
 
 
+def compared(report: Row) -> list[Row]:
+    """The rows with clips enough for a distance."""
+    return [row for row in all_rows(report) if "distance" in row]
+
+
 def distances(report: Row) -> str:
     """In brackets: what as many held-out clips reach against the others."""
     head = ["", "clips", "Fréchet", "kernel ×10³", "precision", "recall"]
     rows = []
-    for row in all_rows(report):
+    for row in compared(report):
         found, floor = row["distance"], row.get("floor")
         if floor is None:
             name, clips = "held-out clips, half against half", found["clips"]
@@ -182,7 +187,7 @@ def draw(report: Row, path: Path) -> None:
     figure, (steps, damage, drift) = new_figure(3)
     makers: dict[str, list[tuple[int, float]]] = {}
     for row in report["samples"]:
-        if (count := steps_of(row)) is not None:
+        if "distance" in row and (count := steps_of(row)) is not None:
             makers.setdefault(maker(row["made"]), []).append((count, row["distance"]["kernel"]))
     for i, (name, points) in enumerate(makers.items()):
         steps.plot(*zip(*sorted(points), strict=True), marker="o", ms=3, color=DAMAGE_COLOURS[i % 5], label=name)
