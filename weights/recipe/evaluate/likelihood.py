@@ -57,10 +57,11 @@ def held_out_nll(model: Mebt, tokens: Tensor) -> dict[str, float]:
 
 
 def likelihood(model: Mebt, tokens: Tensor) -> dict[str, Any]:
-    """With the weights as trained, and as the page gets them."""
+    """With the weights as trained, and as the page gets them in int8 and in int4."""
     return {
         "clips": len(tokens),
         "float32": held_out_nll(model, tokens),
         "int8": held_out_nll(quantized(model), tokens),
+        "int4": held_out_nll(quantized(model, "int4"), tokens),
         "int4": held_out_nll(quantized(model, "int4"), tokens),
     }

@@ -34,9 +34,9 @@ DISTANCES: dict[str, Callable[[float], str]] = {
 
 
 def kind_of_weights(made: Row) -> str:
-    """The kind in which matrices are stored: beside them there is always some float32."""
-    kinds = [kind for kind in made.get("weights", []) if kind != "float32"]
-    return kinds[0] if kinds else "float32"
+    """The kind in which most matrices are stored, which is the smallest: some tensors are always kept in larger ones."""
+    kinds = made.get("weights", [])
+    return next((kind for kind in ("int4", "int8", "float16") if kind in kinds), "float32")
 
 
 def maker(made: Row) -> str:
