@@ -35,8 +35,8 @@ export interface Follower {
   readonly transformer: TransformerParameters;
 }
 
-/** Sees each step of the reference: what was asked, and what it drew. */
-export type OnStep = (request: PredictionRequest, draws: Draws) => void;
+/** Sees each step of the reference: what was asked, what it drew, and from which logits [NT, V]. */
+export type OnStep = (request: PredictionRequest, draws: Draws, logits: Float32Array) => void;
 
 /**
  * The differences of every follower at every step, in the order of `followers`, and the reference's finished tokens.
@@ -56,7 +56,7 @@ export async function follow(
       const others = await logitsOf(transformer, request);
       differences[i]?.push(differenceOf(request, { logits, draws }, others));
     }
-    onStep(request, draws);
+    onStep(request, draws, logits);
     return draws;
   };
   let tokens = new Int32Array(0);

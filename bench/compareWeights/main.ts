@@ -69,9 +69,9 @@ async function main(): Promise<void> {
     reference.transformer,
     others,
     { options, grid },
-    (request, draws) => {
+    (request, draws, logits) => {
       process.stderr.write(`\rstep ${request.step + 1}, ${request.target.length} masked `);
-      if (request.step % 3 === 0) recorded.push(recordStep(request, draws));
+      if (request.step % 3 === 0) recorded.push(recordStep(request, draws, logits));
     },
   );
   process.stderr.write('\n');
