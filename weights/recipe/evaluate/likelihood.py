@@ -63,5 +63,4 @@ def likelihood(model: Mebt, tokens: Tensor) -> dict[str, Any]:
         "float32": held_out_nll(model, tokens),
         "int8": held_out_nll(quantized(model), tokens),
         "int4": held_out_nll(quantized(model, "int4"), tokens),
-        "int4": held_out_nll(quantized(model, "int4"), tokens),
     }

@@ -34,7 +34,7 @@ DISTANCES: dict[str, Callable[[float], str]] = {
 
 
 def kind_of_weights(made: Row) -> str:
-    """The kind in which most matrices are stored, which is the smallest: some tensors are always kept in larger ones."""
+    """The kind in which most matrices are stored, which is the smallest: some tensors are always in larger ones."""
     kinds = made.get("weights", [])
     return next((kind for kind in ("int4", "int8", "float16") if kind in kinds), "float32")
 
