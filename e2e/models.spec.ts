@@ -171,6 +171,9 @@ for (const colorScheme of ['light', 'dark'] as const) {
     await page.keyboard.press('Enter');
     await expect(dialog(page)).toBeVisible();
     await expect(row(page, 'sky-64')).toContainText(/\d M parameters/);
+    await expect(row(page, 'sky-64')).toContainText(
+      /Memory: .* of weights, .* in all at \d+ frames, of 3\.9 GB/,
+    );
     await expectAccessible(page);
     await page.getByLabel('Checkpoint files').setInputFiles(await checkpoint('mine.ckpt'));
     await expect(page.getByLabel('Pixels of a token')).toBeVisible();

@@ -8,7 +8,7 @@ import type { Manifest } from '../loader';
 import type { TensorEntry } from '../loader/manifest';
 import { listWeights } from '../model/initialization';
 import { generate } from './generate';
-import { checkFits, DoesNotFitError, planMemory } from './memory';
+import { checkFits, DoesNotFitError, memoryFigures, planMemory } from './memory';
 import { peakBytes } from './peakBytes';
 import { createTinyEngine } from './testing/tinyEngine';
 
@@ -99,7 +99,8 @@ describe('planMemory', () => {
     expect(long?.weights).toBe(short?.weights);
     // Eight times the tokens: of what a pass holds, only the streams grow; pieces of them do not.
     expect((long?.transformer ?? 0) / (short?.transformer ?? 1)).toBeGreaterThan(1.5);
-    expect(long?.decoder).toBe(short?.decoder);
+    const half = planMemory(manifestOf('int8'), { backend: 'webgpu' }, 16);
+    expect((long?.decoder ?? 0) - half.decoder).toBe(16 * 16 * 16 * 256 * 4); // its latents
   });
 
   it('bounds what a run of the tiny model is measured to hold, within a factor of 8', async () => {
@@ -116,6 +117,35 @@ describe('planMemory', () => {
     expect(bytes * 8).toBeGreaterThan(total - weights);
     engine.dispose();
   }, 60_000);
+});
+
+describe('memoryFigures', () => {
+  it('says what the official model takes on wasm, of what there is', () => {
+    const { weights, peak, peakFrames, limit, frames, problem } = memoryFigures(manifestOf('int8'), {
+      backend: 'wasm',
+    });
+    expect({ peakFrames, frames, problem }).toEqual({ peakFrames: 128, frames: 512, problem: null });
+    expect(weights / 1e9).toBeCloseTo(1.46, 1);
+    expect(peak).toBeGreaterThan(weights);
+    expect(peak).toBeLessThan(limit ?? 0);
+  });
+
+  it('knows no limit on a graphics card, and what fits where buffers are small', () => {
+    const card = { backend: 'webgpu', bufferBytes: 20 * 2 ** 20 } as const;
+    const { limit, frames, peakFrames, problem } = memoryFigures(manifestOf('int8'), card);
+    expect(limit).toBeNull();
+    expect(frames).toBe(peakFrames);
+    expect(frames).toBeLessThan(128);
+    expect(problem).toContain(`A clip of ${frames} frames fits`);
+  });
+
+  it('says that nothing fits, and what would', () => {
+    const card = { backend: 'webgpu', bufferBytes: 40 * 2 ** 20 } as const;
+    expect(memoryFigures(manifestOf('float32'), card)).toMatchObject({
+      frames: 0,
+      problem: expect.stringMatching(/Stored as int8 it fits/),
+    });
+  });
 });
 
 describe('checkFits', () => {

@@ -3,18 +3,26 @@
  * fetched and before a clip is begun. Bounds, not measurements; what a graphics card has in all no page can know, so
  * that on WebGPU only the sizes of single buffers are held against limits.
  */
-import { downsampleOf, type ModelConfig } from '../config/model';
+import { lengthsOf, type ModelConfig } from '../config/model';
 import type { Manifest } from '../loader';
 import { rowsAndColumns, scalesOf, sizeOf, storedBytes, type TensorEntry } from '../loader/manifest';
 import { UNUSED_GPU_BYTES } from '../model/predictCodes';
 import { rowsAtOnce } from '../model/rowPieces';
 import { LOGIT_BYTES } from '../model/transformer';
+import type { MemoryFigures } from '../worker/protocol';
+import { type Buffers, decoderBuffers } from './decoderMemory';
 
 export interface DeviceLimits {
   readonly backend: 'webgpu' | 'wasm' | 'cpu';
   /** Of one buffer, and of what a kernel sees of it (WebGPU): the smaller one. */
   readonly bufferBytes?: number;
 }
+
+/** Of a manifest, or of a plan to make one. */
+export interface PlannedModel extends Pick<Manifest, 'name' | 'model'> {
+  readonly tensors: readonly StoredTensor[];
+}
+export type StoredTensor = Pick<TensorEntry, 'name' | 'shape' | 'dtype' | 'group'>;
 
 export interface MemoryPlan {
   /** On the device, as it keeps them. */
@@ -44,18 +52,20 @@ const STREAMS = 1;
 const DENSE_STREAMS = 3;
 /** Of pieces of rows (model/rowPieces.ts): what is made of them on the way, in activations [rows, C] and [rows, 4C]. */
 const PIECES = 6;
-const HIDDEN_PIECES = 3;
+const HIDDEN_PIECES = { webgpu: 3, wasm: 3, cpu: 5 } as const;
+/** Of scores [heads, queries, keys], which only the cpu backend's plain attention holds all of. */
+const SCORES = 4;
 /** What else may be held: scores of attention, or on WebGPU buffers for reuse (model/predictCodes.ts). */
 const ASIDE_BYTES = { webgpu: UNUSED_GPU_BYTES, others: 16 * 2 ** 20 } as const;
 
 /** @param latentFrames T' of the clip */
-export function planMemory(manifest: Manifest, device: DeviceLimits, latentFrames: number): MemoryPlan {
+export function planMemory(manifest: PlannedModel, device: DeviceLimits, latentFrames: number): MemoryPlan {
   const weights = manifest.tensors.filter(isUploaded).map((entry) => ({
     what: entry.name,
     bytes: bytesOnDevice(entry, device),
   }));
   const transformer = transformerBuffers(manifest.model, device, latentFrames);
-  const decoder = decoderBuffers(manifest.model, latentFrames);
+  const decoder = decoderBuffers(manifest.model, manifest.tensors, device.backend, latentFrames);
   const all = [...weights, transformer.largest, decoder.largest];
   const weightBytes =
     weights.reduce((sum, { bytes }) => sum + bytes, 0) + copiesOnDevice(manifest.tensors, device);
@@ -72,17 +82,48 @@ export function planMemory(manifest: Manifest, device: DeviceLimits, latentFrame
  * @param frames of the clip; the shortest one when left out, which is what loading needs
  * @throws DoesNotFitError with a sentence that says which length or storage would fit
  */
-export function checkFits(manifest: Manifest, device: DeviceLimits, frames?: number): void {
-  const perLatent = downsampleOf(manifest.model.tokenizer)[0];
-  const wanted = frames === undefined ? 1 : Math.min(manifest.model.grid[0], Math.ceil(frames / perLatent));
-  const problem = problemOf(planMemory(manifest, device, wanted), device);
+export function checkFits(model: PlannedModel, device: DeviceLimits, frames?: number): void {
+  const { framesPerLatent } = lengthsOf(model.model);
+  const wanted = frames === undefined ? 1 : Math.ceil(frames / framesPerLatent);
+  const problem = problemOf(planMemory(model, device, wanted), device);
   if (!problem) return;
-  for (let shorter = wanted - 1; shorter >= 1; shorter--) {
-    if (problemOf(planMemory(manifest, device, shorter), device)) continue;
-    const advice = `A clip of ${shorter * perLatent} frames fits: change the length.`;
-    throw new DoesNotFitError(`${manifest.name} at ${wanted * perLatent} frames ${problem}. ${advice}`);
+  const fitting = longestThatFits(model, device, wanted) * framesPerLatent;
+  if (fitting === 0) throw new DoesNotFitError(`${model.name} ${problem}. ${otherStorage(model, device)}`);
+  const advice = `A clip of ${fitting} frames fits: change the length.`;
+  throw new DoesNotFitError(`${model.name} at ${wanted * framesPerLatent} frames ${problem}. ${advice}`);
+}
+
+/** Latent frames, up to `most`; 0 where no clip fits. */
+function longestThatFits(model: PlannedModel, device: DeviceLimits, most: number): number {
+  const fits = (length: number): boolean => !problemOf(planMemory(model, device, length), device);
+  if (fits(most)) return most;
+  let [fitting, tooLong] = [0, most];
+  while (tooLong - fitting > 1) {
+    const between = Math.floor((fitting + tooLong) / 2);
+    if (fits(between)) fitting = between;
+    else tooLong = between;
   }
-  throw new DoesNotFitError(`${manifest.name} ${problem}. ${otherStorage(manifest, device)}`);
+  return fitting;
+}
+
+/** What a visitor is shown of the plan on this device. */
+export function memoryFigures(model: PlannedModel, device: DeviceLimits): MemoryFigures {
+  const { framesPerLatent, ownFrames, mostFrames } = lengthsOf(model.model);
+  const frames = longestThatFits(model, device, mostFrames / framesPerLatent) * framesPerLatent;
+  const peakFrames = Math.min(ownFrames, frames || framesPerLatent);
+  const { weights, total } = planMemory(model, device, peakFrames / framesPerLatent);
+  const limit = device.backend === 'wasm' ? WASM_BYTES : null;
+  return { weights, peak: total, peakFrames, limit, frames, problem: sentenceOf(model, device, ownFrames) };
+}
+
+function sentenceOf(model: PlannedModel, device: DeviceLimits, frames: number): string | null {
+  try {
+    checkFits(model, device, frames);
+    return null;
+  } catch (error) {
+    if (error instanceof DoesNotFitError) return error.message;
+    throw error;
+  }
 }
 
 function problemOf(plan: MemoryPlan, { backend, bufferBytes }: DeviceLimits): string | null {
@@ -97,10 +138,10 @@ function problemOf(plan: MemoryPlan, { backend, bufferBytes }: DeviceLimits): st
 }
 
 /** Where the weights themselves are too large. */
-function otherStorage(manifest: Manifest, device: DeviceLimits): string {
+function otherStorage(manifest: PlannedModel, device: DeviceLimits): string {
   const fitting = (['int8', 'int4'] as const).find((dtype) => {
     const tensors = manifest.tensors.map((entry) =>
-      isMatrix(entry) && !entry.scale ? { ...entry, dtype, group: 64, scale: entry } : entry,
+      isMatrix(entry) && !isQuantized(entry) ? { ...entry, dtype, group: 64 } : entry,
     );
     return !problemOf(planMemory({ ...manifest, tensors }, device, 1), device);
   });
@@ -112,29 +153,26 @@ function otherStorage(manifest: Manifest, device: DeviceLimits): string {
 }
 
 /** The encoder stays behind: a generation does not need it. */
-const isUploaded = ({ name }: TensorEntry): boolean => !/^tokenizer\.(encoder|preQuantization)\./.test(name);
+const isUploaded = ({ name }: StoredTensor): boolean => !/^tokenizer\.(encoder|preQuantization)\./.test(name);
+
+const isQuantized = ({ dtype }: StoredTensor): boolean => dtype === 'int8' || dtype === 'int4';
 
 /** What the transformer's kernels read packed. */
-const isMatrix = ({ name, shape }: TensorEntry): boolean =>
+const isMatrix = ({ name, shape }: StoredTensor): boolean =>
   name.startsWith('transformer.') && shape.length === 2 && name !== 'transformer.latentTokens';
 
 /** What linear layers multiply by (embedding tables are read by rows), XNNPACK keeps a second time, in its own order. */
-function copiesOnDevice(tensors: readonly TensorEntry[], { backend }: DeviceLimits): number {
+function copiesOnDevice(tensors: readonly StoredTensor[], { backend }: DeviceLimits): number {
   if (backend !== 'wasm') return 0;
   const linear = tensors.filter((entry) => isMatrix(entry) && entry.name.endsWith('.weight'));
   return linear.reduce((sum, { shape }) => sum + 4 * sizeOf(shape), 0);
 }
 
-function bytesOnDevice(entry: TensorEntry, { backend }: DeviceLimits): number {
-  if (backend !== 'webgpu' || !entry.scale || !isMatrix(entry)) return 4 * sizeOf(entry.shape);
+function bytesOnDevice(entry: StoredTensor, { backend }: DeviceLimits): number {
+  if (backend !== 'webgpu' || !isQuantized(entry) || !isMatrix(entry)) return 4 * sizeOf(entry.shape);
   const [rows, columns] = rowsAndColumns(entry.shape);
   const packed = entry.dtype === 'int8' ? 4 * rows * Math.ceil(columns / 4) : storedBytes(entry);
-  return packed + 4 * scalesOf(entry);
-}
-
-interface Buffers {
-  readonly bytes: number;
-  readonly largest: { readonly what: string; readonly bytes: number };
+  return packed + 4 * scalesOf(entry.dtype === 'int8' ? { shape: entry.shape } : entry);
 }
 
 function transformerBuffers(
@@ -143,7 +181,7 @@ function transformerBuffers(
   latentFrames: number,
 ): Buffers {
   const kind = backend === 'webgpu' ? 'webgpu' : 'others';
-  const tokens = latentFrames * grid[1] * grid[2];
+  const tokens = Math.min(latentFrames, grid[0]) * grid[1] * grid[2]; // longer clips go window by window
   const { width, latentTokens, vocabulary, modes } = transformer;
   const rows = rowsAtOnce(width, tokens, 1, kind);
   const of = (count: number, channels: number): number => 4 * count * channels;
@@ -155,31 +193,12 @@ function transformerBuffers(
   const dense = modes.includes('maskgit');
   const streams = (dense ? DENSE_STREAMS : STREAMS) * stream + PIECES * latents;
   const aside = Math.min(ASIDE_BYTES[kind], 4 * (stream + latents));
-  const bytes = streams + PIECES * attended + HIDDEN_PIECES * hidden + logits + aside;
+  const keys = dense ? tokens : latentTokens;
+  const queries = Math.min(rows.attention, dense ? tokens + latentTokens : tokens);
+  const scores = backend === 'cpu' ? SCORES * of(queries, keys * transformer.heads) : 0;
+  const bytes = scores + streams + PIECES * attended + HIDDEN_PIECES[backend] * hidden + logits + aside;
   const largest = Math.max(stream, latents, hidden, logits);
   return { bytes, largest: { what: 'activations of the transformer', bytes: largest } };
-}
-
-/** Frames beyond the newest latent frame's that a layer with a kernel of 3 still reads. */
-const HALO = 2;
-
-function decoderBuffers({ tokenizer, grid }: ModelConfig, latentFrames: number): Buffers {
-  let [frames, rows, columns] = [1, grid[1], grid[2]];
-  let [bytes, most] = [0, 0];
-  for (const { stride, channels, residualBlocks } of tokenizer.decoder) {
-    frames *= stride[0];
-    rows *= stride[1];
-    columns *= stride[2];
-    // Group norms look at the whole clip, so that it is decoded at once.
-    const held =
-      tokenizer.norm === 'group' ? frames * latentFrames : Math.min(frames * latentFrames, frames + HALO);
-    const buffer = 4 * held * rows * columns * channels;
-    // A buffer before each layer that looks along time: after the up-convolution, and four a residual block.
-    bytes += tokenizer.norm === 'group' ? 0 : buffer * (1 + 4 * residualBlocks);
-    most = Math.max(most, buffer);
-  }
-  // Padded input, pieces, result and copies of the layer that runs.
-  return { bytes: bytes + 8 * most, largest: { what: 'a layer of the decoder', bytes: most } };
 }
 
 function gigabytes(bytes: number): string {

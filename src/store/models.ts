@@ -119,7 +119,7 @@ export function createModels(
     set({ work: { kind: 'reading' }, files: files.map(({ name }) => name), notice: '' });
     const wish: ConversionWish = { quantization: 'int8', answers };
     try {
-      const found = await library.inspect(files, wish);
+      const found = await library.inspect(files, wish, store.getState().backend);
       if (files !== asked) return; // Other files were opened meanwhile.
       set({
         work:

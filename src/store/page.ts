@@ -192,7 +192,7 @@ function createLoad({ deps, store, held }: PageContext, settings: Settings) {
       });
       held.table = model.preview;
       held.step = null; // Its codes are another model's.
-      const { config, name, license, parameters, downsample } = model;
+      const { config, name, license, parameters, downsample, memory } = model;
       settings.adopt(model, store.getState().backend);
       store.setState({
         weights: 'ready',
@@ -207,6 +207,7 @@ function createLoad({ deps, store, held }: PageContext, settings: Settings) {
           downsample,
           grid: config.grid,
           frameRate: config.frameRate,
+          memory,
           presets: presetsFor(config),
         },
       });

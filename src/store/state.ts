@@ -4,7 +4,7 @@
 import type { ComparisonPoint, Family, FamilySummaries } from '../config/comparison';
 import { defaultGenerationOptions, type GenerationOptions, type ModelFacts } from '../config/generation';
 import type { Preset } from '../config/officialSampling';
-import type { BackendSummary, ClipFormat, StepSummary } from '../worker/protocol';
+import type { BackendSummary, ClipFormat, MemoryFigures, StepSummary } from '../worker/protocol';
 import { comfortableFrames } from './comfort';
 import { INITIAL_MODELS, type ModelsState } from './models';
 
@@ -19,6 +19,7 @@ export interface ModelLine {
   /** Frames, rows, columns of one token. */
   readonly downsample: readonly [number, number, number];
   readonly frameRate: number;
+  readonly memory: MemoryFigures | null;
   /** Recipes that were published for a model of these sizes. */
   readonly presets: readonly Preset[];
 }

@@ -1,6 +1,6 @@
 // Figures as the visitor reads them.
 import { describe, expect, it } from 'vitest';
-import { duration, fileName, machineParts, partOf, size, timeLeft } from './words';
+import { duration, fileName, machineParts, memoryWords, partOf, size, timeLeft } from './words';
 
 describe('duration', () => {
   it.each([
@@ -53,5 +53,16 @@ describe('machineParts', () => {
     expect(machineParts(null, { backend: 'webgpu', reason: '', threads: 1, adapter: 'apple' }, null)).toEqual(
       ['webgpu, apple'],
     );
+  });
+});
+
+describe('memoryWords', () => {
+  const memory = { weights: 40e6, peak: 61.3e6, peakFrames: 64, frames: 512, problem: null };
+
+  it('names the limit where it is known, and says so where it is not', () => {
+    expect(memoryWords({ ...memory, limit: 3.9e9 })).toBe(
+      '40.0 MB of weights, 61.3 MB in all at 64 frames, of 3.9 GB',
+    );
+    expect(memoryWords({ ...memory, limit: null })).toMatch(/browsers do not tell$/);
   });
 });

@@ -1,7 +1,7 @@
 /**
  * Figures and sentences as the visitor reads them. Pure functions; units in, text out.
  */
-import type { BackendSummary } from '../worker/protocol';
+import type { BackendSummary, MemoryFigures } from '../worker/protocol';
 
 /** A size with its unit, e.g. `12.9 MB`, `47.4 kB`. */
 export function size(bytes: number): string {
@@ -22,6 +22,12 @@ function unitOf(bytes: number): readonly [unit: number, name: string] {
 /** A count with its unit: `10.0 M`, `12 k`. */
 export function count(parameters: number): string {
   return parameters < 100_000 ? `${Math.round(parameters / 1e3)} k` : `${(parameters / 1e6).toFixed(1)} M`;
+}
+
+/** `40.0 MB of weights, 61.3 MB in all at 64 frames, of 3.9 GB`. */
+export function memoryWords({ weights, peak, peakFrames, limit }: MemoryFigures): string {
+  const room = limit === null ? '; how much there is, browsers do not tell' : `, of ${size(limit)}`;
+  return `${size(weights)} of weights, ${size(peak)} in all at ${peakFrames} frames${room}`;
 }
 
 /** A duration as one reads it: `0.6 s`, `14 s`, `2 min 5 s`. */

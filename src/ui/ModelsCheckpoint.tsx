@@ -6,7 +6,7 @@ import { useId, useRef } from 'react';
 import { recipesFor } from '../config/officialSampling';
 import { type KeepFields, missingFiles, type Question, questionsOf } from '../store/conversionAnswers';
 import { type CheckpointWork, freeBytes } from '../store/models';
-import { count, partOf, size, timeLeft } from '../store/words';
+import { count, memoryWords, partOf, size, timeLeft } from '../store/words';
 import type { Quantization } from '../worker/protocol';
 import { useActions, usePageState } from './context';
 
@@ -157,6 +157,7 @@ function Choice({ work: { found, quantization } }: { work: Extract<CheckpointWor
   const { facts, sizes, missing } = found;
   const [frames, height, width] = facts.clip;
   const needed = sizes[quantization];
+  const memory = found.memory?.[quantization];
   return (
     <form
       onSubmit={(event) => {
@@ -199,6 +200,8 @@ function Choice({ work: { found, quantization } }: { work: Extract<CheckpointWor
         It takes {size(needed)}
         {free === null ? '.' : ` of the ${size(free)} that the browser lets this page store.`}
       </p>
+      {memory ? <p>Memory: {memoryWords(memory)}.</p> : null}
+      {memory?.problem ? <p className="bad">{memory.problem}</p> : null}
       <span className="actions">
         <button type="submit" className="primary" aria-disabled={missing.length > 0}>
           Convert

@@ -3,8 +3,8 @@ import { useEffect, useId } from 'react';
 import { KEPT_SCHEME } from '../config/keptModel';
 import { DEFAULT_MANIFEST } from '../store/address';
 import { freeBytes } from '../store/models';
-import { count, size } from '../store/words';
-import type { ModelEntry } from '../worker/protocol';
+import { count, memoryWords, size } from '../store/words';
+import type { MemoryFigures, ModelEntry } from '../worker/protocol';
 import { useActions, usePageState } from './context';
 import { OpenCheckpoint } from './ModelsCheckpoint';
 
@@ -118,7 +118,7 @@ function Entry({ entry, source, where }: EntryProps) {
   const { switchModel, removeModel, showReport } = useActions();
   const inUse = usePageState((state) => state.model?.source === (source ?? DEFAULT_MANIFEST));
   const busy = usePageState((state) => state.weights === 'loading');
-  const { name, license, parameters, bytes, clip, hash } = entry;
+  const { name, license, parameters, bytes, clip, hash, memory } = entry;
   const [frames, height, width] = clip;
   const facts = [
     size(bytes),
@@ -129,7 +129,7 @@ function Entry({ entry, source, where }: EntryProps) {
   ];
   return (
     <li aria-current={inUse ? 'true' : undefined}>
-      <Facts name={name} license={license} parts={facts} inUse={inUse} />
+      <Facts name={name} license={license} parts={facts} memory={memory} inUse={inUse} />
       <span className="actions">
         {inUse ? null : (
           <button
@@ -164,10 +164,11 @@ interface FactsProps {
   readonly name: string;
   readonly license: string;
   readonly parts: readonly string[];
+  readonly memory: MemoryFigures | null;
   readonly inUse: boolean;
 }
 
-function Facts({ name, license, parts, inUse }: FactsProps) {
+function Facts({ name, license, parts, memory, inUse }: FactsProps) {
   return (
     <div>
       <h3>
@@ -175,6 +176,8 @@ function Facts({ name, license, parts, inUse }: FactsProps) {
         {inUse ? <small> in use</small> : null}
       </h3>
       <p>{parts.join(' · ')}</p>
+      {memory ? <p>Memory: {memoryWords(memory)}</p> : null}
+      {memory?.problem ? <p className="bad">{memory.problem}</p> : null}
       <p>Licence: {license}</p>
     </div>
   );

@@ -17,6 +17,7 @@ export function Settings() {
     <div className="settings">
       <Slider field="steps" />
       <Length />
+      <TooLong />
       <Seed />
       <details>
         <summary>Advanced</summary>
@@ -88,6 +89,18 @@ function Length() {
         />
       )}
     </Row>
+  );
+}
+
+/** Said before the run that would not fit; the run itself is refused with the reason. */
+function TooLong() {
+  const frames = usePageState((state) => state.settings.frames);
+  const fitting = usePageState((state) => state.model?.memory?.frames);
+  if (fitting === undefined || frames <= fitting) return null;
+  return (
+    <p role="status" className="too-long">
+      The memory here is enough for clips of up to {fitting} frames.
+    </p>
   );
 }
 

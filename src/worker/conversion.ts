@@ -16,17 +16,23 @@ import {
   storageOf,
 } from '../loader/convert';
 import { Library, type Shelf } from '../loader/library';
+import { memoryFigures, type PlannedModel } from '../pipeline/memory';
 import { figuresOf, keptEntry } from './models';
-import type { ConversionWish, Inspection, ModelEntry, Quantization } from './protocol';
+import type { ConversionWish, Device, Inspection, ModelEntry, Quantization } from './protocol';
 
 /** @throws CheckpointError with a sentence */
-export async function inspect(files: readonly File[], wish: ConversionWish): Promise<Inspection> {
+export async function inspect(
+  files: readonly File[],
+  wish: ConversionWish,
+  device: Device | null,
+): Promise<Inspection> {
   const inspection = await plan(files, wish);
   if (inspection.kind === 'needs') return inspection;
   return {
     kind: 'ready',
     facts: figuresOf(inspection.plan),
     sizes: sizesOf(inspection.plan),
+    memory: device && byQuantization((kind) => memoryFigures(storedAs(inspection.plan, kind), device)),
     sampling: inspection.plan.sampling,
     missing: inspection.plan.missing,
     report: reportText(inspection.plan),
@@ -59,7 +65,7 @@ export async function convertAndKeep(
   });
   const kept = (await library.list()).find(({ manifest }) => manifest.sha256 === hash);
   if (!kept) throw new Error(`The model ${hash} was converted, but cannot be read again.`);
-  return { model: keptEntry(kept), report };
+  return { model: keptEntry(kept, null), report };
 }
 
 async function drive(
@@ -90,14 +96,24 @@ function plan(
 
 const checkpointFile = (file: File): CheckpointFile => ({ name: file.name, source: blobSource(file) });
 
-function sizesOf({ tensors }: ConversionPlan): Record<Quantization, number> {
-  const sizeAs = (quantization: Quantization): number =>
-    tensors.reduce(
-      (sum, { recipe: { name, shape } }) => sum + bytesStored(shape, storageOf(name, shape, quantization)),
+function sizesOf(planned: ConversionPlan): Record<Quantization, number> {
+  return byQuantization((kind) =>
+    storedAs(planned, kind).tensors.reduce(
+      (sum, { shape, ...storage }) => sum + bytesStored(shape, storage),
       0,
-    );
-  return Object.fromEntries(QUANTIZATIONS.map((kind) => [kind, sizeAs(kind)])) as Record<
-    Quantization,
-    number
-  >;
+    ),
+  );
+}
+
+function storedAs({ name, model, tensors }: ConversionPlan, kind: Quantization): PlannedModel {
+  const stored = tensors.map(({ recipe: { name, shape } }) => ({
+    name,
+    shape,
+    ...storageOf(name, shape, kind),
+  }));
+  return { name, model, tensors: stored };
+}
+
+function byQuantization<T>(of: (kind: Quantization) => T): Record<Quantization, T> {
+  return Object.fromEntries(QUANTIZATIONS.map((kind) => [kind, of(kind)])) as Record<Quantization, T>;
 }

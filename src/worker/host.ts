@@ -10,7 +10,7 @@ import type { WebGpuFailure } from '../kernels/backends';
 import { bytesOf, type LoadWeightsOptions, loadWeights, type Manifest, type StoredWeights } from '../loader';
 import { createEngine, type Engine } from '../pipeline/engine';
 import { type GenerationEvent, generate } from '../pipeline/generate';
-import { checkFits } from '../pipeline/memory';
+import { checkFits, memoryFigures } from '../pipeline/memory';
 import { chooseBackend, NoBackendError } from './backend';
 import { DeviceFailure } from './failures';
 import type { BackendSummary, BackendWish, ClipData, ModelSummary } from './protocol';
@@ -34,6 +34,11 @@ export class EngineHost {
   /** Rejects when the present device fails. */
   private failed: Promise<never> | null = null;
 
+  /** What the engine runs on; null until it is chosen. */
+  get device(): BackendSummary | null {
+    return this.backend;
+  }
+
   /**
    * Chooses a backend, loads the weights and builds the engine in place of the one before, which stays as long as the
    * new one's weights are not all there and verified.
@@ -42,7 +47,7 @@ export class EngineHost {
     const before = this.wanted;
     this.wanted = { manifestUrl, wish };
     try {
-      return summaryOf(await this.build(options));
+      return summaryOf(await this.build(options), this.backend);
     } catch (error) {
       if (before) this.wanted = before; // What runs now, or is built anew for the next clip.
       throw error;
@@ -164,12 +169,13 @@ async function fetchWeights(manifestUrl: string, options: LoadWeightsOptions): P
   });
 }
 
-function summaryOf({ manifest, preview }: Engine): ModelSummary {
+function summaryOf({ manifest, preview }: Engine, device: BackendSummary | null): ModelSummary {
   return {
     name: manifest.name,
     license: manifest.license,
     parameters: manifest.parameters,
     bytes: bytesOf(manifest),
+    memory: device && memoryFigures(manifest, device),
     config: manifest.model,
     downsample: downsampleOf(manifest.model.tokenizer),
     preview,

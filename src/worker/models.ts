@@ -2,7 +2,8 @@
 import { downsampleOf, type ModelConfig } from '../config/model';
 import { bytesOf, fetchManifest, LoadError, type Manifest } from '../loader';
 import { type Kept, Library } from '../loader/library';
-import type { ModelEntry, ModelFigures, StorageEstimate } from './protocol';
+import { memoryFigures } from '../pipeline/memory';
+import type { Device, ModelEntry, ModelFigures, StorageEstimate } from './protocol';
 
 export interface ModelList {
   readonly own: ModelEntry | null;
@@ -11,25 +12,33 @@ export interface ModelList {
 }
 
 /** Looks for leftovers of interrupted conversions first. Nothing that is missing here is an error. */
-export async function listModels(ownUrl: string): Promise<ModelList> {
-  const own = await orNull(async () => entryOf(await fetchManifest(ownUrl)));
+export async function listModels(ownUrl: string, device: Device | null): Promise<ModelList> {
+  const own = await orNull(async () => entryOf(await fetchManifest(ownUrl), device));
   const kept = await orNull(async () => {
     const library = await Library.open();
     await library.tidy();
     return library.list();
   });
-  return { own, kept: (kept ?? []).map(keptEntry), storage: await storageEstimate() };
+  return {
+    own,
+    kept: (kept ?? []).map((model) => keptEntry(model, device)),
+    storage: await storageEstimate(),
+  };
 }
 
 /** @throws LoadError */
-export async function describeModel(url: string): Promise<ModelEntry> {
-  return entryOf(await fetchManifest(url));
+export async function describeModel(url: string, device: Device | null): Promise<ModelEntry> {
+  return entryOf(await fetchManifest(url), device);
 }
 
-export const keptEntry = ({ manifest, bytes }: Kept): ModelEntry => ({ ...entryOf(manifest), bytes });
+export const keptEntry = ({ manifest, bytes }: Kept, device: Device | null): ModelEntry => ({
+  ...entryOf(manifest, device),
+  bytes,
+});
 
-function entryOf(manifest: Manifest): ModelEntry {
-  return { ...figuresOf(manifest), hash: manifest.sha256, bytes: bytesOf(manifest) };
+function entryOf(manifest: Manifest, device: Device | null): ModelEntry {
+  const memory = device && memoryFigures(manifest, device);
+  return { ...figuresOf(manifest), hash: manifest.sha256, bytes: bytesOf(manifest), memory };
 }
 
 /** Of a manifest, or of a plan to make one. */

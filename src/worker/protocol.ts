@@ -33,7 +33,7 @@ export type Request =
   /** Which formats this browser can write. */
   | { type: 'formats'; job: number }
   /** What one or two checkpoints hold and would take; only names, shapes and settings are read. */
-  | { type: 'inspect'; job: number; files: readonly File[]; wish: ConversionWish }
+  | { type: 'inspect'; job: number; files: readonly File[]; wish: ConversionWish; device: Device | null }
   /** Converts and keeps them on this machine; beside a generation, and to be cancelled like one. */
   | { type: 'convert'; job: number; files: readonly File[]; wish: ConversionWish }
   /** What is kept here, after a look for leftovers, and what the page's own model at `ownUrl` is. */
@@ -91,6 +91,8 @@ export type Inspection =
       readonly facts: ModelFigures;
       /** Bytes by quantization. */
       readonly sizes: Readonly<Record<Quantization, number>>;
+      /** By quantization; null where it is not known what the model will run on. */
+      readonly memory: Readonly<Record<Quantization, MemoryFigures>> | null;
       /** The published recipe that the files ask for; `general` where they name no official data set. */
       readonly sampling: SamplingChoice;
       /** Tensors that the model needs and the files lack; with any of them it cannot be converted. */
@@ -108,8 +110,27 @@ export interface ModelFigures {
   readonly clip: Extent3;
 }
 
+/** What a model takes of the memory here, planned before it is loaded; bytes. */
+export interface MemoryFigures {
+  readonly weights: number;
+  /** Weights and what a clip of `peakFrames` needs beside them. */
+  readonly peak: number;
+  readonly peakFrames: number;
+  /** What there is; null where browsers do not tell, as of a graphics card. */
+  readonly limit: number | null;
+  /** Of the longest clip that fits; 0 where none does. */
+  readonly frames: number;
+  /** A sentence that says what would fit, where the model's own longest clip does not. */
+  readonly problem: string | null;
+}
+
+/** What the plan depends on. */
+export type Device = Pick<BackendSummary, 'backend' | 'bufferBytes'>;
+
 /** A model that is at hand. */
 export interface ModelEntry extends ModelFigures {
+  /** Null before the engine has chosen what it runs on. */
+  readonly memory: MemoryFigures | null;
   /** The manifest's. */
   readonly hash: string;
   readonly bytes: number;
@@ -138,6 +159,7 @@ export interface ModelSummary {
   readonly parameters: number;
   /** Bytes of all shards. */
   readonly bytes: number;
+  readonly memory: MemoryFigures | null;
   readonly config: ModelConfig;
   /** Frames, rows, columns of one token. */
   readonly downsample: readonly [number, number, number];

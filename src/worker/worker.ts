@@ -69,7 +69,11 @@ function receive(request: Request): void {
     case 'inspect':
       start(job, atOnce, async () => {
         const { inspect } = await import('./conversion');
-        return { type: 'inspected', job, inspection: await inspect(request.files, request.wish) };
+        return {
+          type: 'inspected',
+          job,
+          inspection: await inspect(request.files, request.wish, request.device),
+        };
       });
       return;
     case 'convert':
@@ -84,13 +88,13 @@ function receive(request: Request): void {
     case 'models':
       start(job, atOnce, async () => {
         const { listModels } = await import('./models');
-        return { type: 'models', job, ...(await listModels(request.ownUrl)) };
+        return { type: 'models', job, ...(await listModels(request.ownUrl, host.device)) };
       });
       return;
     case 'describe':
       start(job, atOnce, async () => {
         const { describeModel } = await import('./models');
-        return { type: 'described', job, model: await describeModel(request.manifestUrl) };
+        return { type: 'described', job, model: await describeModel(request.manifestUrl, host.device) };
       });
       return;
     case 'removeModel':

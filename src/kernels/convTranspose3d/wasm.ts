@@ -64,7 +64,7 @@ export function convTranspose3dOnWasm(
     const padded: Extent3 = [time.length, rows.length, columns.length];
     const phases = ([0, 1, 2] as const).map((i) => phasesOf(padded[i], kernel[i], stride[i]));
     const parts = triples(phases as [Phase[], Phase[], Phase[]]);
-    const outputs = parts.map(({ phases: [t, h, w] }, i) => {
+    const outputOf = ({ phases: [t, h, w] }: PhaseTriple, i: number): tf.Tensor4D => {
       const packed = packFrames(x, {
         frames: Array.from({ length: t.count }, (_, u) =>
           time.slice(t.start + u, t.start + u + t.taps.length),
@@ -75,7 +75,9 @@ export function convTranspose3dOnWasm(
       const filter = kernels[i];
       if (!filter) throw new Error(`convTranspose3d: no kernel was prepared for phase ${i}.`);
       return tf.fused.conv2d({ x: packed, filter, strides: 1, pad: 'valid', bias }); // [B·count_t, count_h, count_w, O]
-    });
+    };
+    // Of a phase only its output stays.
+    const outputs = parts.map((part, i) => tf.tidy(() => outputOf(part, i)));
     const extents = ([0, 1, 2] as const).map((i) => transposedLength(padded[i], kernel[i], stride[i]));
     const shape = [batch, ...extents, bias.shape[0]] as [number, number, number, number, number];
     const [only] = outputs;

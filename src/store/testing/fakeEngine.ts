@@ -28,6 +28,15 @@ const CELLS = SIDE / PATCH;
 const DOWNSAMPLE = [4, PATCH, PATCH] as const;
 const TOTAL_BYTES = 12_940_000;
 
+export const FAKE_MEMORY = {
+  weights: 40e6,
+  peak: 61e6,
+  peakFrames: 64,
+  limit: 3.9e9,
+  frames: 512,
+  problem: null,
+} as const;
+
 export const FAKE_CONFIG: ModelSummary['config'] = {
   transformer: {
     width: 8,
@@ -109,6 +118,7 @@ export function fakeModel(): ModelSummary {
     license: 'MIT',
     parameters: 10_012_345,
     bytes: TOTAL_BYTES,
+    memory: FAKE_MEMORY,
     config: FAKE_CONFIG,
     downsample: DOWNSAMPLE,
     preview: fakeTable(),

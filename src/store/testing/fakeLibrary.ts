@@ -15,6 +15,7 @@ export function createFakeLibrary(): Library {
             kind: 'ready',
             facts: { name: 'fake', ...FACTS },
             sizes: SIZES,
+            memory: null,
             sampling: 'general',
             missing: [],
             report: 'planned',
@@ -32,18 +33,32 @@ export function createFakeLibrary(): Library {
         if (signal?.aborted) throw new DOMException('Stopped.', 'AbortError');
         onProgress?.((bytes * i) / 4, bytes);
       }
-      const model = { ...FACTS, name, hash: FAKE_HASH, bytes };
+      const model = { ...FACTS, name, hash: FAKE_HASH, bytes, memory: null };
       kept.set(model.hash, model);
       return { model, report: 'done' };
     },
     models: async () => ({
-      own: { ...FACTS, name: 'sky-64', parameters: 10_000_000, hash: 'b'.repeat(64), bytes: 12_940_000 },
+      own: {
+        ...FACTS,
+        name: 'sky-64',
+        parameters: 10_000_000,
+        hash: 'b'.repeat(64),
+        bytes: 12_940_000,
+        memory: null,
+      },
       kept: [...kept.values()],
       storage: { used: 13e6, quota: 4e9 },
     }),
     describe: async (url) => {
       if (!url.includes('hosted')) throw new Error(`A weight manifest was expected at ${url}.`);
-      return { ...FACTS, name: 'hosted', license: 'CC0-1.0', hash: 'c'.repeat(64), bytes: 345e6 };
+      return {
+        ...FACTS,
+        name: 'hosted',
+        license: 'CC0-1.0',
+        hash: 'c'.repeat(64),
+        bytes: 345e6,
+        memory: null,
+      };
     },
     removeModel: async (hash) => {
       const bytes = kept.get(hash)?.bytes ?? 0;

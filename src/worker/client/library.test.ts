@@ -34,7 +34,7 @@ it('converts in a worker that the engine does not use, and ends it when the last
   const seen: number[] = [];
   const conversion = library.convert([], WISH, { onProgress: (done) => seen.push(done) });
   const { job } = await only(conversionWorkers).newest('convert');
-  const inspection = library.inspect([], WISH);
+  const inspection = library.inspect([], WISH, null);
   only(conversionWorkers).say({ type: 'convertProgress', job, doneBytes: 5, totalBytes: 9 });
   only(conversionWorkers).say({ type: 'converted', job, model: MODEL, report: 'done' });
   expect(await conversion).toEqual({ model: MODEL, report: 'done' });
@@ -56,7 +56,7 @@ it('stops a conversion, and starts afresh for the next one', async () => {
   expect(await only(conversionWorkers).newest('cancel')).toEqual({ type: 'cancel', job });
   only(conversionWorkers).say({ type: 'cancelled', job });
   await expect(conversion).rejects.toMatchObject({ name: 'AbortError' });
-  void library.inspect([], WISH);
+  void library.inspect([], WISH, null);
   expect(conversionWorkers).toHaveLength(2);
 });
 

@@ -2,7 +2,7 @@
  * Checkpoints and kept models, as the page asks for them. Conversions have a worker of their own, which lives as long as
  * they have work: a generation does not wait for them, nor they for it, and their memory is given back at the end.
  */
-import type { ConversionWish, Inspection, ModelEntry, StorageEstimate } from '../protocol';
+import type { ConversionWish, Device, Inspection, ModelEntry, StorageEstimate } from '../protocol';
 import { absolute, Connection, type WorkerLike } from './connection';
 
 export interface ConvertRequest {
@@ -32,10 +32,13 @@ export class LibraryClient {
     this.converting = new Connection({ crashed: CRASHED, ...(createWorker ? { createWorker } : {}) });
   }
 
-  /** What one or two checkpoints hold. @throws JobError `not-a-checkpoint` with a sentence */
-  async inspect(files: readonly File[], wish: ConversionWish): Promise<Inspection> {
+  /**
+   * What one or two checkpoints hold, and what they would take on `device`.
+   * @throws JobError `not-a-checkpoint` with a sentence
+   */
+  async inspect(files: readonly File[], wish: ConversionWish, device: Device | null): Promise<Inspection> {
     const { inspection } = await this.work(() =>
-      this.converting.ask({ type: 'inspect', files, wish }, 'inspected'),
+      this.converting.ask({ type: 'inspect', files, wish, device }, 'inspected'),
     );
     return inspection;
   }
