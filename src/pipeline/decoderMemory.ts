@@ -16,8 +16,6 @@ type Shapes = readonly Pick<TensorEntry, 'name' | 'shape'>[];
 
 /** Results that wait for their submit on WebGPU (kernels/gpu.ts): freed clips among them are not free yet. */
 const UNSUBMITTED = 64 * 2 ** 20;
-/** Of a layer's result, chunk by chunk: itself, a slice of it, and the clip that it is joined to. */
-const COPIES = 3;
 /** Clips as large as the largest that plain operations make of a norm over the whole clip, on cpu and wasm. */
 const NORM_CLIPS = 7;
 
@@ -37,7 +35,7 @@ export function decoderBuffers(
     ? planWholeDecode(layers, [1, latentFrames, rows, columns])
     : planDecode(layers, latents, length);
   const work = workOf(layers, [length, rows, columns]);
-  const waiting = Math.min(UNSUBMITTED, (whole ? 1 : COPIES) * work.results);
+  const waiting = Math.min(UNSUBMITTED, work.results);
   const made = Math.max(work.widest, whole ? NORM_CLIPS * plan.largestBuffer : 0);
   const aside = backend === 'webgpu' ? waiting : made;
   return {

@@ -51,8 +51,8 @@ const WASM_BYTES = 0.9 * 2 ** 32;
 const STREAMS = 1;
 const DENSE_STREAMS = 3;
 /** Of pieces of rows (model/rowPieces.ts): what is made of them on the way, in activations [rows, C] and [rows, 4C]. */
-const PIECES = 6;
-const HIDDEN_PIECES = { webgpu: 3, wasm: 3, cpu: 5 } as const;
+const PIECES = { webgpu: 4, wasm: 6, cpu: 6 } as const;
+const HIDDEN_PIECES = { webgpu: 1, wasm: 3, cpu: 5 } as const;
 /** Of scores [heads, queries, keys], which only the cpu backend's plain attention holds all of. */
 const SCORES = 4;
 /** What else may be held: scores of attention, or on WebGPU buffers for reuse (model/predictCodes.ts). */
@@ -191,12 +191,13 @@ function transformerBuffers(
   const hidden = of(Math.min(rows.hidden, tokens + latentTokens), 4 * width);
   const logits = Math.min(LOGIT_BYTES[kind], of(tokens, vocabulary));
   const dense = modes.includes('maskgit');
-  const streams = (dense ? DENSE_STREAMS : STREAMS) * stream + PIECES * latents;
+  const streams = (dense ? DENSE_STREAMS : STREAMS) * stream + PIECES[backend] * latents;
   const aside = Math.min(ASIDE_BYTES[kind], 4 * (stream + latents));
   const keys = dense ? tokens : latentTokens;
   const queries = Math.min(rows.attention, dense ? tokens + latentTokens : tokens);
   const scores = backend === 'cpu' ? SCORES * of(queries, keys * transformer.heads) : 0;
-  const bytes = scores + streams + PIECES * attended + HIDDEN_PIECES[backend] * hidden + logits + aside;
+  const bytes =
+    scores + streams + PIECES[backend] * attended + HIDDEN_PIECES[backend] * hidden + logits + aside;
   const largest = Math.max(stream, latents, hidden, logits);
   return { bytes, largest: { what: 'activations of the transformer', bytes: largest } };
 }

@@ -2,7 +2,7 @@
  * Opening a checkpoint: choosing its files, answering what they do not say, choosing how it is stored, and the
  * conversion under way.
  */
-import { useId, useRef } from 'react';
+import { useEffect, useId, useRef } from 'react';
 import { recipesFor } from '../config/officialSampling';
 import { type KeepFields, missingFiles, type Question, questionsOf } from '../store/conversionAnswers';
 import { type CheckpointWork, freeBytes } from '../store/models';
@@ -13,8 +13,17 @@ import { useActions, usePageState } from './context';
 export function OpenCheckpoint() {
   const work = usePageState((state) => state.models.work);
   const files = usePageState((state) => state.models.files);
+  const section = useRef<HTMLElement>(null);
+  const shown = useRef(work.kind);
+  // What had the focus may be gone with the state before; and on a phone the list above fills the screen.
+  useEffect(() => {
+    if (shown.current === work.kind) return;
+    shown.current = work.kind;
+    section.current?.focus({ preventScroll: true });
+    if (work.kind !== 'none') section.current?.scrollIntoView({ block: 'start' });
+  }, [work.kind]);
   return (
-    <section aria-label="Checkpoint" className="checkpoint">
+    <section ref={section} tabIndex={-1} aria-label="Checkpoint" className="checkpoint">
       {work.kind === 'converting' ? null : <FileChoice />}
       {files.length > 0 ? <p className="files">{files.join(' and ')}</p> : null}
       <Work work={work} />
@@ -26,12 +35,14 @@ function FileChoice() {
   const { openCheckpoint } = useActions();
   const input = useRef<HTMLInputElement>(null);
   return (
-    <p>
+    <div className="open">
       <button type="button" onClick={() => input.current?.click()}>
         Open checkpoint…
-      </button>{' '}
-      or drop it anywhere on the page: the transformer’s file of MeBT, and the VQGAN’s where it is separate.
-      It is read and kept on this machine; nothing is sent.
+      </button>
+      <p>
+        Or drop it anywhere on the page: the transformer’s file of MeBT, and the VQGAN’s where it is separate.
+        It is read and kept on this machine; nothing is sent.
+      </p>
       <input
         ref={input}
         type="file"
@@ -45,7 +56,7 @@ function FileChoice() {
           void openCheckpoint(files);
         }}
       />
-    </p>
+    </div>
   );
 }
 
