@@ -81,13 +81,17 @@ function workOf({ postQuantization, stages, output }: StreamedLayers, chunk: Ext
 }
 
 /** A decoder's layers as their sizes; the shapes tell the kernels. */
-function layersOf({ codeWidth, decoder }: ModelConfig['tokenizer'], tensors: Shapes): StreamedLayers {
+function layersOf(
+  { codeWidth, decoder, norm: kind }: ModelConfig['tokenizer'],
+  tensors: Shapes,
+): StreamedLayers {
   const shapes = new Map(tensors.map(({ name, shape }) => [name, shape]));
   const layer = (name: string, inputs: number, outputs: number, usual: number) => {
     const [t = usual, h = usual, w = usual, I = inputs, O = outputs] =
       shapes.get(`tokenizer.${name}.weight`) ?? [];
     return { kernel: [t, h, w] as const, inputs: I, outputs: O };
   };
+  const norm = { kind };
   const postQuantization = layer('postQuantization', codeWidth, codeWidth, 1);
   let channels = postQuantization.outputs;
   const stages = decoder.map((stage, i) => {
@@ -96,12 +100,14 @@ function layersOf({ codeWidth, decoder }: ModelConfig['tokenizer'], tensors: Sha
     channels = stage.channels;
     const conv = (j: number, part: string) => layer(`${name}.blocks.${j}.${part}`, channels, channels, 3);
     const blocks = Array.from({ length: stage.residualBlocks }, (_, j) => ({
+      norm1: norm,
       conv1: conv(j, 'conv1'),
+      norm2: norm,
       conv2: conv(j, 'conv2'),
     }));
     return { up, blocks };
   });
   const output = layer('decoder.output', channels, 3, 3);
   // Without weights: a plan looks at sizes alone.
-  return { postQuantization, stages, output } as unknown as StreamedLayers;
+  return { postQuantization, inputNorm: norm, stages, output } as unknown as StreamedLayers;
 }

