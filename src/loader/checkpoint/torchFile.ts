@@ -10,6 +10,9 @@ import { damaged, LARGEST_PICKLE, parseStorageId, storageOf, tensorGlobals, tooL
 import type { TensorStorage } from './tensor';
 import { listZip, type StoredEntry } from './zip';
 
+/** Every archive has one folder at its root, of any name. */
+const PICKLE = /^[^/]+\/data\.pkl$/;
+
 /** Bytes of a file that tell its format. */
 export const HEAD_BYTES = 32;
 
@@ -29,7 +32,7 @@ const isZip = (head: Uint8Array): boolean => head[0] === 0x50 && head[1] === 0x4
 
 async function openZip(source: ByteSource): Promise<unknown> {
   const entries = await listZip(source);
-  const pickle = entries.find(({ name }) => name.endsWith('/data.pkl'));
+  const pickle = entries.find(({ name }) => PICKLE.test(name));
   if (!pickle) throw new CheckpointError('it is a zip archive without data.pkl, so not one of torch.save');
   if (pickle.size > LARGEST_PICKLE) throw new CheckpointError(tooLarge(pickle.size));
   const root = pickle.name.slice(0, -'data.pkl'.length); // "archive/", or the file's name
