@@ -23,7 +23,7 @@ onEachBackend('attentionInPieces', (backend) => {
     [1, 5, 32, 2, [7, 4, 9]],
     [2, 9, 32, 1, [40, 1]],
     [1, 1, 16, 1, [3, 0, 5]],
-    [1, 3, 40, 2, [300, 20]], // the first piece's keys are split themselves
+    [1, 3, 40, 2, [300, 20]], // more than a range of keys has elsewhere
     [2, 4, 24, 2, [6, 6]], // heads of 12 channels have no kernel on WebGPU
     [1, 6, 32, 2, [11]],
   ])(

@@ -68,7 +68,10 @@ export function attentionOnWebGpu(
   return merged;
 }
 
-/** The same without masks, over the keys and values of all pieces; each leaves partial sums as ranges of keys do. */
+/**
+ * The same without masks, over the keys and values of all pieces. Each is one range of keys and leaves its partial sums:
+ * more ranges would take more memory than the pieces save.
+ */
 export function attentionInPiecesOnWebGpu(
   query: tf.Tensor3D,
   pieces: readonly KeyPiece[],
@@ -78,20 +81,15 @@ export function attentionInPiecesOnWebGpu(
   if (!tile) return undefined;
   const [batch, queries] = query.shape;
   return tf.tidy(() => {
-    const ranges = pieces.map(({ count }) => rangesOf(query, heads, count, tile));
-    const total = ranges.reduce((sum, { splits }) => sum + splits, 0);
     const sums = query.size + 4 * batch * queries * heads;
-    const parts = unwritten([1, total, sums]);
-    let first = 0;
-    pieces.forEach(({ make }, i) => {
-      const range = ranges[i] ?? { splits: 0, span: 0 };
+    const parts = unwritten([1, pieces.length, sums]);
+    pieces.forEach(({ count, make }, i) => {
       tf.tidy(() => {
-        const found = attend(query, make(), heads, tile, range, true, {});
-        writeRows(parts, tf.reshape(found, [1, range.splits, sums]), first);
+        const found = attend(query, make(), heads, tile, { splits: 1, span: count }, true, {});
+        writeRows(parts, tf.reshape(found, [1, 1, sums]), i);
       });
-      first += range.splits;
     });
-    return mergeSplits(parts, query, heads, total, tile);
+    return mergeSplits(parts, query, heads, pieces.length, tile);
   });
 }
 
