@@ -25,7 +25,7 @@ export async function compilePipelines(
 ): Promise<void> {
   await compileAhead(async () => {
     for (const sets of tokenSets(time * height * width)) {
-      tf.tidy(() => drawTargets(oneBlockAMode(transformer), sets, ANY_DRAW));
+      tf.tidy(() => drawTargets(oneBlockAMode(transformer), sets, ANY_DRAW)).dispose();
       freeUnusedGpuMemory();
     }
     const grid = [Math.min(time, CHUNKS), height, width] as const;

@@ -120,7 +120,7 @@ for (const backend of ['wasm', 'webgpu'] as const) {
               backend === 'wasm' && shape.length === 2 && /^transformer\..*\.weight$/.test(name),
           )
           .reduce((sum, { shape: [rows = 0, columns = 0] }) => sum + 4 * rows * columns, 0);
-        expect(Math.abs(plan.weights / (weights + copies) - 1)).toBeLessThan(0.03);
+        expect(Math.abs(plan.weights / (weights + copies) - 1)).toBeLessThan(0.01);
       },
       600_000,
     );
