@@ -1,7 +1,8 @@
 /** `npm run bench`: reads the command line, has the suite run in Chromium or Node, prints and writes what it measured. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, platform, release, totalmem } from 'node:os';
-import { HELP, parseOptions, UsageError } from './options';
+import { UsageError } from '../scripts/commandLine';
+import { HELP, parseOptions } from './options';
 import { passesOf, suiteOptionsOf } from './passes';
 import { type Circumstances, keptOf, markdownReport, textReport } from './report';
 import type { BenchBackend, Row } from './rows';

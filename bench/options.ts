@@ -1,5 +1,6 @@
 /** The command line of `npm run bench`: what can be asked for, and how it is read. */
 import { parseArgs } from 'node:util';
+import { UsageError } from '../scripts/commandLine';
 import { KEEP_FROM, KEEP_TO } from './report';
 import { BACKENDS, type BenchBackend, CASES, type CaseName, CONTENDERS, type ContenderName } from './rows';
 import type { SuiteOptions } from './suite';
@@ -46,10 +47,6 @@ Every case on every backend found, within a time: what does not fit is not run, 
   --about TEXT              a line on the circumstances for that report
   --bundle DIR              only write the bundle that \`node DIR/bench.cjs > ROWS\` runs, for a machine without this checkout; a JSON
                             argument overrides its options: '{"backend":"wasm"}'. --from reads ROWS`;
-
-export class UsageError extends Error {
-  override readonly name = 'UsageError';
-}
 
 /** Throws UsageError with a sentence. */
 export function parseOptions(args: readonly string[]): BenchOptions {

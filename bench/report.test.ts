@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { parseOptions, UsageError } from './options';
+import { UsageError } from '../scripts/commandLine';
+import { parseOptions } from './options';
 import { passesOf, suiteOptionsOf } from './passes';
 import { KEEP_FROM, KEEP_TO, keptOf, markdownReport, textReport } from './report';
 import type { CaseName, ContenderName, Row } from './rows';

@@ -16,7 +16,8 @@ import { parseManifest } from '../src/loader/manifest';
 import { transformerAlone, vqganAlone, wholeModel } from '../src/loader/testing/microFiles';
 import { type OfficialSizes, TINY_OFFICIAL } from '../src/loader/testing/officialShapes';
 import { type SavedValue, torchZip } from '../src/loader/testing/torchWriter';
-import { parseCommandLine, UsageError } from './convertOptions';
+import { UsageError } from './commandLine';
+import { parseCommandLine } from './convertOptions';
 
 const ROOT = join(import.meta.dirname, '..');
 /** Starting tsx takes seconds on a busy machine. */

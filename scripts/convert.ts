@@ -15,7 +15,8 @@ import {
   planConversion,
   reportText,
 } from '../src/loader/convert';
-import { type CommandLine, HELP, parseCommandLine, UsageError } from './convertOptions';
+import { UsageError } from './commandLine';
+import { type CommandLine, HELP, parseCommandLine } from './convertOptions';
 import { type FileSource, openFileSource } from './fileSource';
 import { FolderSink } from './folderSink';
 

@@ -1,6 +1,5 @@
 /** The command line of `npm run convert`: its help, and its options as the conversion takes them. */
 import { resolve } from 'node:path';
-import { parseArgs } from 'node:util';
 import { BLOCK_MODES, type BlockMode, type Extent3 } from '../src/config/model';
 import {
   type Answers,
@@ -9,6 +8,7 @@ import {
   QUANTIZATIONS,
   SAMPLING_RECIPES,
 } from '../src/loader/convert';
+import { oneOf, readCommandLine, UsageError } from './commandLine';
 
 export const HELP = `npm run convert -- --transformer A.ckpt [--vqgan B.ckpt] --quantize int8 --out weights/NAME
 
@@ -36,10 +36,6 @@ What cannot be read off the files must be given, and is asked for where it is mi
   --modes A,B,…          one of ${BLOCK_MODES.join(', ')} a block
 
 Exit codes: 0 converted, 1 failed (nothing is left behind), 2 called wrongly, or something has to be given.`;
-
-export class UsageError extends Error {
-  override readonly name = 'UsageError';
-}
 
 export interface CommandLine {
   readonly files: readonly string[];
@@ -101,11 +97,7 @@ export function parseCommandLine(args: string[]): CommandLine | 'help' {
 type Values = ReturnType<typeof readValues>;
 
 function readValues(args: string[]) {
-  try {
-    return parseArgs({ args, options: KNOWN, strict: true, allowPositionals: false }).values;
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message.replace(/\.$/, '') : String(error));
-  }
+  return readCommandLine({ args, options: KNOWN, strict: true, allowPositionals: false }).values;
 }
 
 function answersOf(values: Values): Answers {
@@ -121,14 +113,6 @@ function answersOf(values: Values): Answers {
     ...(frameRate ? { frameRate: positive('--frame-rate', frameRate) } : {}),
     ...(sampling ? { sampling: oneOf('--sampling', SAMPLING_RECIPES, sampling) } : {}),
   };
-}
-
-function oneOf<T extends string | number>(option: string, known: readonly T[], value: unknown): T {
-  const found = known.find((candidate) => candidate === value);
-  if (found !== undefined) return found;
-  throw new UsageError(
-    `${option} must be one of ${known.join(', ')}${value === undefined ? '' : `, got ${value}`}`,
-  );
 }
 
 function extents(option: string, value: string): Extent3 {

@@ -6,7 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { packTinyModel } from '../src/pipeline/testing/tinyModel';
 import type { ClipData } from '../src/worker/protocol';
 import { ClipFile, npyHeader, withoutAlpha } from './clipFile';
-import { parseCommandLine, UsageError } from './generateOptions';
+import { UsageError } from './commandLine';
+import { parseCommandLine } from './generateOptions';
 
 let folder = '';
 beforeAll(() => {

@@ -12,7 +12,8 @@ import { generate } from '../src/pipeline/generate';
 import { planWindows } from '../src/sampling/windows';
 import type { ClipData } from '../src/worker/protocol';
 import { type ClipExtent, ClipFile, type Recipe } from './clipFile';
-import { type CommandLine, HELP, optionsFor, parseCommandLine, UsageError } from './generateOptions';
+import { UsageError } from './commandLine';
+import { type CommandLine, HELP, optionsFor, parseCommandLine } from './generateOptions';
 
 async function main(): Promise<void> {
   const commandLine = parseCommandLine(process.argv.slice(2));

@@ -1,6 +1,5 @@
 /** The command line of `npm run generate`: its help, and its options as the generation takes them. */
 import { resolve } from 'node:path';
-import { parseArgs } from 'node:util';
 import {
   defaultGenerationOptions,
   GENERATION_LIMITS,
@@ -11,6 +10,7 @@ import {
 } from '../src/config/generation';
 import type { ModelConfig } from '../src/config/model';
 import { TEST_BACKENDS, type TestBackend } from '../src/kernels/testing/backends';
+import { oneOf, readCommandLine, UsageError } from './commandLine';
 
 export const HELP = `npm run generate -- --model weights/sky-64 --count 64 --steps 24 --seed 1 --out runs/steps-24
 
@@ -32,10 +32,6 @@ Unlike in the page, --steps may be any number from 1 up. Clips longer than the m
 names the first frames of the continuations ("seams").
 
 Exit codes: 0 all clips are there, 1 failed or interrupted (finished clips stay), 2 called wrongly.`;
-
-export class UsageError extends Error {
-  override readonly name = 'UsageError';
-}
 
 const FLAGS = {
   frames: 'frames',
@@ -93,13 +89,9 @@ const text = { type: 'string' } as const;
 function readValues(args: string[]): Partial<Record<string, string>> {
   const own = { model: text, out: text, count: text, seed: text, backend: text, schedule: text };
   const settings = Object.fromEntries(FLAG_NAMES.map((flag) => [flag, text]));
-  try {
-    const options = { ...own, ...settings, help: { type: 'boolean' } as const };
-    const { values } = parseArgs({ args, options, strict: true, allowPositionals: false });
-    return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, String(value)]));
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message.replace(/\.$/, '') : String(error));
-  }
+  const options = { ...own, ...settings, help: { type: 'boolean' } as const };
+  const { values } = readCommandLine({ args, options, strict: true, allowPositionals: false });
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, String(value)]));
 }
 
 /** Whole numbers have the page's smallest values but for steps, of which one is enough, and no largest ones. */
@@ -113,10 +105,4 @@ function numberFor(option: string, given: string, field: NumericField): number {
   const kind = whole ? 'a whole number' : 'a number';
   const range = highest === Number.MAX_SAFE_INTEGER ? `from ${lowest} up` : `from ${lowest} to ${highest}`;
   throw new UsageError(`${option} must be ${kind} ${range}, got ${given}`);
-}
-
-function oneOf<T extends string>(option: string, known: readonly T[], value: string): T {
-  const found = known.find((candidate) => candidate === value);
-  if (found !== undefined) return found;
-  throw new UsageError(`${option} must be one of ${known.join(', ')}, got ${value}`);
 }

@@ -1,12 +1,13 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, it } from 'vitest';
+import { UsageError } from '../../scripts/commandLine';
 import { onBackend } from '../../src/kernels/testing/parity';
 import { parseManifest, StoredWeights } from '../../src/loader';
 import { packModel } from '../../src/loader/testing/pack';
 import { readTransformer } from '../../src/model/transformer';
 import { TINY_MODEL, tinyTensors } from '../../src/pipeline/testing/tinyModel';
 import { follow, summaryOf } from './follow';
-import { parseCommandLine, UsageError } from './options';
+import { parseCommandLine } from './options';
 
 const OPTIONS = {
   seed: 3,

@@ -2,6 +2,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { UsageError } from '../../scripts/commandLine';
 import { optionsFor } from '../../scripts/generateOptions';
 import type { GenerationOptions } from '../../src/config/generation';
 import { downsampleOf, type Extent3 } from '../../src/config/model';
@@ -13,7 +14,7 @@ import { predictorOf } from '../../src/pipeline/predict';
 import { sampleTokens } from '../../src/sampling/generate';
 import { textTable } from '../report';
 import { follow, type StepDifference, type Summary, summaryOf } from './follow';
-import { type CommandLine, HELP, parseCommandLine, UsageError } from './options';
+import { type CommandLine, HELP, parseCommandLine } from './options';
 import { type RecordedStep, type Recording, recordStep } from './recording';
 
 interface Loaded {

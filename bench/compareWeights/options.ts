@@ -1,6 +1,6 @@
 /** The command line of `npm run compare-weights`. */
 import { resolve } from 'node:path';
-import { parseArgs } from 'node:util';
+import { readCommandLine, UsageError } from '../../scripts/commandLine';
 import type { GenerationOptions } from '../../src/config/generation';
 
 export const HELP = `npm run compare-weights -- REFERENCE MODEL… [options]
@@ -18,10 +18,6 @@ are off, and the bytes on a WebGPU device. weights/recipe/README.md says how to 
   --json FILE         all of it as JSON
   --record FILE       what the reference drew at every third step, for the test beside this
   --help              print this`;
-
-export class UsageError extends Error {
-  override readonly name = 'UsageError';
-}
 
 export interface CommandLine {
   /** Folders; the first is the reference. */
@@ -79,24 +75,20 @@ function expression(text: string): RegExp {
 }
 
 function read(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        seed: text,
-        steps: text,
-        frames: text,
-        'revise-passes': text,
-        'choice-temperature': text,
-        json: text,
-        record: text,
-        only: { type: 'string', multiple: true, default: [] },
-        free: flag,
-        help: flag,
-      },
-    });
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message.replace(/\.$/, '') : String(error));
-  }
+  return readCommandLine({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      seed: text,
+      steps: text,
+      frames: text,
+      'revise-passes': text,
+      'choice-temperature': text,
+      json: text,
+      record: text,
+      only: { type: 'string', multiple: true, default: [] },
+      free: flag,
+      help: flag,
+    },
+  });
 }
