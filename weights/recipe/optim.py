@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -91,6 +91,14 @@ def save_checkpoint(path: Path, **content: Any) -> None:
     partial.replace(path)
 
 
+class Stateful(Protocol):
+    """What a checkpoint can keep beside the model: a second network, its optimizer, running means."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state: Any, /) -> Any: ...
+
+
 class Run:
     """How far a training is: step, clock, log, and the checkpoint that it resumes from when it is there."""
 
@@ -103,13 +111,21 @@ class Run:
         parts: tuple[Optimizer, Average],
         minutes: float,
         workers: Workers,
+        beside: Mapping[str, Stateful] | None = None,
     ):
         self.path, self.log_path, self.model, self.config, self.workers = path, log, model, config, workers
         self.optimizer, self.average = parts
         self.step, self.clock = 0, Clock(minutes)
-        self._progress = 0.0
+        self._progress, self.beside = 0.0, dict(beside or {})
         if path.exists():
             state = torch.load(path, weights_only=True, map_location=workers.device)
+            if state.get("beside", {}).keys() != self.beside.keys():
+                kept = sorted(state.get("beside", {}))
+                raise ValueError(
+                    f"{path} is of another training: it keeps {kept} beside the model. Name another folder."
+                )
+            for name, part in self.beside.items():
+                part.load_state_dict(state["beside"][name])
             model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.average.shadow, self.step = state["average"], state["step"]
@@ -145,6 +161,7 @@ class Run:
                 optimizer=self.optimizer.state_dict(),
                 step=self.step,
                 used=self.clock.used,
+                beside={name: part.state_dict() for name, part in self.beside.items()},
             )
 
 
