@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .flops import forward_flops
 from .mebt.model import MEBTS, Mebt, MebtConfig, mebt_modes
 from .tokenizer.model import TOKENIZERS, Tokenizer
 
@@ -35,24 +36,6 @@ SIDE = 16
 TOKENS = (1024, 2048, 4096, 8192)
 CASES = ("official-8192", *(f"forward-{n}" for n in TOKENS), *(f"decode-{n}" for n in FRAMES))
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
-
-
-def layer_flops(width: int, queries: int, keys: int) -> int:
-    return 2 * width * width * (10 * queries + 2 * keys) + 4 * queries * keys * width
-
-
-def forward_flops(config: MebtConfig, contexts: int, targets: int) -> int:
-    """Products only, a multiply-add is two: as the page's bench counts."""
-    latents = config.latent_tokens
-    sizes = {
-        "latent_enc": (latents, contexts),
-        "latent_self": (latents, latents),
-        "latent_dec": (targets, latents),
-        "lt2l": (latents, latents + targets),
-        "maskgit": (contexts + targets, contexts + targets),
-    }
-    blocks = sum(layer_flops(config.width, *sizes[mode]) for mode in config.modes)
-    return blocks + 2 * targets * config.width * config.vocabulary
 
 
 class Stopwatch:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -64,15 +64,16 @@ class Average:
 
 
 class Clock:
-    """Share of the wall-clock budget that is used, over all resumed parts of a run."""
+    """Share of the budget of time (the wall clock's, or `now`) that is used, over all resumed parts of a run."""
 
-    def __init__(self, budget_minutes: float, used_seconds: float = 0.0):
+    def __init__(self, budget_minutes: float, used_seconds: float = 0.0, now: Callable[[], float] | None = None):
+        self.now = now or time.monotonic
         self.budget = budget_minutes * 60
-        self.start = time.monotonic() - used_seconds
+        self.start = self.now() - used_seconds
 
     @property
     def used(self) -> float:
-        return time.monotonic() - self.start
+        return self.now() - self.start
 
     @property
     def progress(self) -> float:
@@ -100,7 +101,10 @@ class Stateful(Protocol):
 
 
 class Run:
-    """How far a training is: step, clock, log, and the checkpoint that it resumes from when it is there."""
+    """How far a training is: step, clock, log, and the checkpoint that it resumes from when it is there.
+
+    With `budget` it ends after that many operations (as told by `spend`) instead of after `minutes`.
+    """
 
     def __init__(
         self,
@@ -112,10 +116,14 @@ class Run:
         minutes: float,
         workers: Workers,
         beside: Mapping[str, Stateful] | None = None,
+        *,
+        budget: float = 0.0,
+        now: Callable[[], float] | None = None,
     ):
         self.path, self.log_path, self.model, self.config, self.workers = path, log, model, config, workers
         self.optimizer, self.average = parts
-        self.step, self.clock = 0, Clock(minutes)
+        self.step, self.clock = 0, Clock(minutes, now=now)
+        self.flops, self.budget = 0, budget
         self._progress, self.beside = 0.0, dict(beside or {})
         if path.exists():
             state = torch.load(path, weights_only=True, map_location=workers.device)
@@ -129,13 +137,19 @@ class Run:
             model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.average.shadow, self.step = state["average"], state["step"]
-            self.clock = Clock(minutes, state["used"])
+            self.clock = Clock(minutes, state["used"], now)
+            self.flops = state.get("flops", 0)
         workers.start_alike(model)
 
     def progress(self) -> float:
         """Share of the budget that is used, the same for all workers until the next call."""
-        self._progress = self.workers.agreed(self.clock.progress)
+        used = min(1.0, self.flops / self.budget) if self.budget else self.clock.progress
+        self._progress = self.workers.agreed(used)
         return self._progress
+
+    def spend(self, flops: int) -> None:
+        """Operations of this process in a step; the other workers have as many."""
+        self.flops += flops * self.workers.count
 
     def update(self, warmup: int) -> float:
         """One step of the optimizer at the scheduled rate, and of the average; returns the gradient's norm."""
@@ -149,7 +163,8 @@ class Run:
     def log(self, **row: float | int | str) -> None:
         """A line of the log, after step and minutes; only the first worker writes."""
         if self.workers.first:
-            append_log(self.log_path, step=self.step, minutes=self.clock.used / 60, **row)
+            spent = {"teraflops": self.flops / 1e12} if self.flops else {}
+            append_log(self.log_path, step=self.step, minutes=self.clock.used / 60, **spent, **row)
 
     def save(self) -> None:
         if self.workers.first:
@@ -162,6 +177,7 @@ class Run:
                 step=self.step,
                 used=self.clock.used,
                 beside={name: part.state_dict() for name, part in self.beside.items()},
+                flops=self.flops,
             )
 
 

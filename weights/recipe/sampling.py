@@ -34,13 +34,14 @@ def sample_tokens(
     """-> ids [B, T', H', W']."""
     _, h, w = model.config.grid
     n = latent_frames * h * w
-    generator = torch.Generator().manual_seed(seed)
-    tokens = torch.zeros(batch, n, dtype=torch.int64)
-    order = torch.rand(batch, n, generator=generator).argsort(1)
+    device = model.mask_embedding.device
+    generator = torch.Generator(device).manual_seed(seed)
+    tokens = torch.zeros(batch, n, dtype=torch.int64, device=device)
+    order = torch.rand(batch, n, generator=generator, device=device).argsort(1)
     context, target = order[:, :0], order
 
     def draw(context: Tensor, target: Tensor, temperature: float, k: int) -> tuple[Tensor, Tensor]:
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(device.type, torch.bfloat16):
             logits = model(tokens, context, target)
         logits = logits.float() / temperature
         if k:
@@ -67,7 +68,7 @@ def sample_tokens(
         keep = target.shape[1] - masked
         context, target = torch.cat([context, target[:, :keep]], 1), target[:, keep:]
     for _ in range(revise):
-        blocks = torch.rand(batch, n, generator=generator).argsort(1).chunk(2, 1)
+        blocks = torch.rand(batch, n, generator=generator, device=device).argsort(1).chunk(2, 1)
         for i in range(2):
             ids, _score = draw(blocks[1 - i], blocks[i], revise_temperature, top_k)
             tokens.scatter_(1, blocks[i], ids)

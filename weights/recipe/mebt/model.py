@@ -105,6 +105,20 @@ class Block(nn.Module):
         self.projection = nn.Linear(width, width)
         self.expand, self.contract = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
 
+    @torch.no_grad()
+    def start_local(self) -> None:
+        """Looks near by and copies; see Mebt._initialise."""
+        width = self.query.in_features
+        sharpness = torch.linspace(0.6, 1.8, self.heads).repeat_interleave(width // self.heads).unsqueeze(1)
+        for linear in (self.query, self.key, self.value, self.expand, self.projection, self.contract):
+            nn.init.normal_(linear.weight, std=linear.in_features**-0.5)
+            nn.init.zeros_(linear.bias)
+        self.query.weight.mul_(sharpness)
+        self.key.weight.copy_(self.query.weight)
+        self.value.weight.mul_(0.1).add_(torch.eye(width))
+        self.projection.weight.mul_(0.1).add_(0.5 * torch.eye(width))
+        self.contract.weight.mul_(0.05)
+
     def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """[B, n, C] each; with no keys the answer is zero."""
         if k.shape[1] == 0:
@@ -131,6 +145,22 @@ class Block(nn.Module):
         return s, both[:, : x.shape[1]], both[:, x.shape[1] :]
 
 
+@torch.no_grad()
+def start_from_codebook(embedding: nn.Embedding, head: nn.Linear, codes: Tensor) -> None:
+    """Starts embeddings and head from the codebook [V, D]: codes that look alike begin alike, on both ends.
+
+    Whitened codes go through one random rotation into the width; the head is its transpose, so a copied embedding
+    already predicts its own code.
+    """
+    width, centred = embedding.embedding_dim, codes - codes.mean(0)
+    _, singular, axes = torch.linalg.svd(centred, full_matrices=False)
+    white = centred @ axes.t() / singular * codes.shape[0] ** 0.5  # [V, D], unit variance along every axis
+    rotation = torch.linalg.qr(torch.randn(width, codes.shape[1])).Q  # [C, D]
+    start = white @ rotation.t() * (width / codes.shape[1]) ** 0.5  # root mean square 1
+    embedding.weight.mul_(0.2).add_(start)
+    head.weight.add_(start * 0.02)
+
+
 class Mebt(nn.Module):
     def __init__(self, config: MebtConfig):
         super().__init__()
@@ -154,36 +184,14 @@ class Mebt(nn.Module):
         are close (heads differ in how sharply they look); values and projections begin as the identity. Without this
         the training sits on a plateau, context unused, for hundreds of steps.
         """
-        width, heads = self.config.width, self.config.heads
         nn.init.normal_(self.token_embedding.weight, std=0.7)
         nn.init.normal_(self.head.weight, std=0.02)
-        sharpness = torch.linspace(0.6, 1.8, heads).repeat_interleave(width // heads).unsqueeze(1)
         for block in self.blocks:
             assert isinstance(block, Block)
-            for linear in (block.query, block.key, block.value, block.expand, block.projection, block.contract):
-                nn.init.normal_(linear.weight, std=linear.in_features**-0.5)
-                nn.init.zeros_(linear.bias)
-            with torch.no_grad():
-                block.query.weight.mul_(sharpness)
-                block.key.weight.copy_(block.query.weight)
-                block.value.weight.mul_(0.1).add_(torch.eye(width))
-                block.projection.weight.mul_(0.1).add_(0.5 * torch.eye(width))
-                block.contract.weight.mul_(0.05)
+            block.start_local()
 
-    @torch.no_grad()
     def start_from_codebook(self, codes: Tensor) -> None:
-        """Starts embeddings and head from the codebook [V, D]: codes that look alike begin alike, on both ends.
-
-        Whitened codes go through one random rotation into the width; the head is its transpose, so a copied embedding
-        already predicts its own code.
-        """
-        centred = codes - codes.mean(0)
-        _, singular, axes = torch.linalg.svd(centred, full_matrices=False)
-        white = centred @ axes.t() / singular * codes.shape[0] ** 0.5  # [V, D], unit variance along every axis
-        rotation = torch.linalg.qr(torch.randn(self.config.width, codes.shape[1])).Q  # [C, D]
-        embedding = white @ rotation.t() * (self.config.width / codes.shape[1]) ** 0.5  # root mean square 1
-        self.token_embedding.weight.mul_(0.2).add_(embedding)
-        self.head.weight.add_(embedding * 0.02)
+        start_from_codebook(self.token_embedding, self.head, codes)
 
     def forward(self, tokens: Tensor, context: Tensor, target: Tensor, first: int = 0) -> Tensor:
         """tokens [B, N], places of context [B, NC] and target [B, NT] among them -> logits [B, NT, V].

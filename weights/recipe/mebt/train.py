@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,18 +108,78 @@ class Step:
     latent_frames: int
 
 
-def draw_step(grids: Tensor, step: int, progress: float, args: argparse.Namespace, workers: Workers) -> Step:
+@dataclass(frozen=True)
+class Plan:
+    """What the batches of a training are."""
+
+    batch: int  # clips, where they are whole
+    seed: int = 0
+    frames: int = 0  # latent frames of a whole clip; 0: as many as there are
+    shortest: int = 0  # latent frames that the curriculum starts at; 0: none
+    mixed: bool = True  # shorter clips among the whole ones
+    causal: bool = False  # every token is a target, as an autoregressive transformer has it
+
+
+def draw_step(grids: Tensor, step: int, progress: float, plan: Plan, workers: Workers) -> Step:
     """This worker's part of a batch. Length and share of masked tokens are the same for all workers."""
-    random = np.random.default_rng((args.seed, step))
-    frames, area = grids.shape[1], grids.shape[2] * grids.shape[3]
-    length = draw_length(reach(frames, args.shortest, progress), progress, random)
+    random = np.random.default_rng((plan.seed, step))
+    frames, area = plan.frames or grids.shape[1], grids.shape[2] * grids.shape[3]
+    longest = reach(frames, plan.shortest, progress)
+    length = draw_length(longest, progress, random) if plan.mixed else longest
     first, masked = draw_first(frames, length, random), masked_count(length * area, random)
-    size = round(args.batch * (frames / length) ** 0.75)  # latent tokens cost the same at any length
-    own = np.random.default_rng((args.seed, step, workers.rank))
+    if plan.causal:
+        masked = length * area
+    size = round(plan.batch * (frames / length) ** 0.75)  # latent tokens cost the same at any length
+    own = np.random.default_rng((plan.seed, step, workers.rank))
     generator = torch.Generator().manual_seed(int(own.integers(2**31)))
     tokens = draw_batch(grids, workers.share(size), length, own)
     context, target = split_positions(len(tokens), tokens.shape[1], masked, generator)
     return Step((tokens, context, target), first * area, length)
+
+
+def optimize(model: nn.Module, lr: float) -> tuple[Optimizer, Average]:
+    """Muon for the blocks' matrices, AdamW for the rest; the average that is sampled from."""
+    matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and name.startswith("blocks.")]
+    chosen = {id(p) for p in matrices}
+    others = [p for p in model.parameters() if id(p) not in chosen]
+    return Optimizer(matrices, others, lr, 0.05), Average(model, 0.997)
+
+
+def compile_blocks(blocks: Iterable[nn.Module]) -> None:
+    torch._dynamo.config.recompile_limit = 64
+    for block in blocks:
+        assert isinstance(block, Block)
+        block.update = torch.compile(block.update, dynamic=True)  # type: ignore[method-assign]
+
+
+def train(
+    run: Run,
+    grids: Tensor,
+    plan: Plan,
+    watch: Callable[[], dict[str, float]],
+    save_every: int = 100,
+    warmup: int = 40,
+    cost: Callable[[Step], int] | None = None,
+) -> None:
+    """Until the budget of `run` is used up. `watch`: what is logged with every save; `cost`: operations of a step."""
+    recent: list[float] = []
+    while run.progress() < 1:
+        step = draw_step(grids, run.step, run.progress(), plan, run.workers)
+        tokens, context, target = (t.to(run.workers.device) for t in step.tensors)
+        loss = loss_of(run.model, tokens, context, target, step.first)
+        loss.backward()
+        run.update(warmup)
+        if cost:
+            run.spend(cost(step))
+        recent.append(loss.item())
+        if run.step % 25 == 0:
+            run.log(loss=float(np.mean(recent)), latent_frames=step.latent_frames)
+            recent.clear()
+        if run.step % save_every == 0:
+            run.save()
+            if run.workers.first:
+                run.log(**watch())
+    run.save()
 
 
 def parse() -> argparse.Namespace:
@@ -146,34 +207,13 @@ def main() -> None:
     model = Mebt(MEBTS[args.model])
     model.start_from_codebook(load_tokenizer(args.tokenizer).codebook.codes)
     model.to(workers.device)
-    matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and name.startswith("blocks.")]
-    chosen = {id(p) for p in matrices}
-    others = [p for p in model.parameters() if id(p) not in chosen]
-    optimizer, average = Optimizer(matrices, others, args.lr, 0.05), Average(model, 0.997)
+    optimizer, average = optimize(model, args.lr)
     run = Run(path, log, model, model.config.to_json(), (optimizer, average), args.minutes, workers)
     grids, validation = load_grids(args.train), load_grids([args.validation]).flatten(1)
     if args.compile:
-        torch._dynamo.config.recompile_limit = 64
-        for block in model.blocks:
-            assert isinstance(block, Block)
-            block.update = torch.compile(block.update, dynamic=True)  # type: ignore[method-assign]
-
-    recent: list[float] = []
-    while run.progress() < 1:
-        step = draw_step(grids, run.step, run.progress(), args, workers)
-        tokens, context, target = (t.to(workers.device) for t in step.tensors)
-        loss = loss_of(model, tokens, context, target, step.first)
-        loss.backward()
-        run.update(warmup=40)
-        recent.append(loss.item())
-        if run.step % 25 == 0:
-            run.log(loss=float(np.mean(recent)), latent_frames=step.latent_frames)
-            recent.clear()
-        if run.step % args.save_every == 0:
-            run.save()
-            if workers.first:
-                run.log(**held_out(model, validation[:16]))
-    run.save()
+        compile_blocks(model.blocks)
+    plan = Plan(args.batch, args.seed, shortest=args.shortest)
+    train(run, grids, plan, lambda: held_out(model, validation[:16]), args.save_every)
     average.load_into(model)
     if workers.first:
         run.log(**{f"averaged_{k}": v for k, v in held_out(model, validation).items()})

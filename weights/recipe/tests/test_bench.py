@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from recipe import bench
-from recipe.bench import OFFICIAL, Stopwatch, forward_flops, measure
+from recipe.bench import OFFICIAL, Stopwatch, measure
+from recipe.flops import forward_flops
 from recipe.mebt.model import MEBTS
 
 torch.set_num_threads(1)
