@@ -77,9 +77,9 @@ def train_variant(variant: Variant, folder: Path, common: Training, budget: Budg
     folder.mkdir(parents=True, exist_ok=True)
     model, workers = start(variant, common), common.workers
     paths, now = (folder / "model.pt", folder / "log.jsonl"), processor_time(workers.device)
-    run = Run(
-        *paths, model, variant.config.to_json(), optimize(model, common.lr), budget.minutes, workers, budget.flops, now
-    )
+    parts = optimize(model, common.lr)
+    config = variant.config.to_json()
+    run = Run(*paths, model, config, parts, budget.minutes, workers, budget=budget.flops, now=now)
     if common.compiled:
         compile_blocks(model.blocks)
     if run.progress() < 1:
