@@ -188,7 +188,8 @@ def test_flicker_sees_jumps_at_chunk_borders_only() -> None:
     clip = ramp.astype(np.uint8)
     seams = (ramp + 4 * (np.arange(16) // 4 % 2)[:, None, None, None]).astype(np.uint8)
     wobble = (ramp + 4 * (np.arange(16) % 2)[:, None, None, None]).astype(np.uint8)
-    assert flicker(clip, clip, 4)["flicker"] == 1
+    assert flicker(clip, clip, 4)["flicker"] == 1 and flicker(clip, clip, 4)["pulse"] == 0
+    assert flicker(clip, seams, 4)["pulse"] > 0.2
     assert flicker(clip, seams, 4)["flicker_of_error"] > 1e3
     assert flicker(clip, wobble, 4)["flicker_of_error"] == pytest.approx(1)
     assert describe(clip, clip, 4)["psnr"] == 100

@@ -39,6 +39,7 @@ COLUMNS = {
     "detail_match": ("detail right", 3),
     "flicker": ("flicker", 3),
     "flicker_of_error": ("of the error", 3),
+    "pulse": ("pulse", 3),
 }
 
 
@@ -104,8 +105,9 @@ def markdown(report: dict[str, Any]) -> str:
     note = (
         f"{report['clips']} held-out clips of {report['frames']} frames. Sharpness: energy of fine detail on edges, "
         "of the original's; detail right: its correlation with the original's. Flicker: change at borders of latent "
-        "frames over change elsewhere, of the original's; of the error: the same for the error. Fréchet: to the own "
-        "originals, in the features of recipe.evaluate. s a step: of the processor, all threads.\n"
+        "frames over change elsewhere, of the original's; of the error: the same for the error. Pulse: the most "
+        "that change at a place within latent frames is off the original's. Fréchet: to the own originals, "
+        "in the features of recipe.evaluate. s a step: of the processor, all threads.\n"
     )
     return table(head, lines) + "\n" + note
 

@@ -1,7 +1,9 @@
 """The adversary of a decoder: a small network that tells clips from reconstructions, patch by patch, and its losses.
 
 As in VQGAN (Esser et al. 2021): hinge losses, and matching of the features on the way; regularized as by LeCam (Tseng
-et al. 2021), for runs of few steps. It lives in training only.
+et al. 2021), for runs of few steps. It reads compressed detail beside the picture, and has no norm, as it has some
+hundred steps to learn in: what a decoder lacks is of small contrast, and a norm hides how much there is. It lives in
+training only.
 """
 
 from __future__ import annotations
@@ -11,6 +13,8 @@ from typing import cast
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from .perceptual import seen
 
 WIDTHS = (24, 48, 96)
 LECAM = 0.1  # weight of the regularization
@@ -23,18 +27,19 @@ class Critic(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         a, b, c = WIDTHS
-        self.first = nn.Conv3d(3, a, (3, 4, 4), (1, 2, 2), 1)
+        self.first = nn.Conv3d(6, a, (3, 4, 4), (1, 2, 2), 1)
         self.second = nn.Conv3d(a, b, 4, 2, 1)
         self.third = nn.Conv3d(b, c, 3, 1, 1)
-        self.norms = nn.ModuleList([nn.GroupNorm(8, b), nn.GroupNorm(8, c)])
         self.score = nn.Conv3d(c, 1, 3, 1, 1)
         self.register_buffer("mean_real", torch.zeros(()))
         self.register_buffer("mean_fake", torch.zeros(()))
 
     def forward(self, video: Tensor) -> tuple[Tensor, list[Tensor]]:
-        a = F.leaky_relu(self.first(2 * video), 0.2)
-        b = F.leaky_relu(self.norms[0](self.second(a)), 0.2)
-        c = F.leaky_relu(self.norms[1](self.third(b)), 0.2)
+        frames = seen(video.transpose(1, 2).flatten(0, 1))
+        x = frames.unflatten(0, (video.shape[0], video.shape[2])).transpose(1, 2)
+        a = F.leaky_relu(self.first(x), 0.2)
+        b = F.leaky_relu(self.second(a), 0.2)
+        c = F.leaky_relu(self.third(b), 0.2)
         return self.score(c).float(), [a, b, c]
 
     def hinge(self, real: Tensor, fake: Tensor) -> Tensor:

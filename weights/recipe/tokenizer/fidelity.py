@@ -39,13 +39,24 @@ def border_ratio(change: Array, chunk: int) -> float:
     return float(change[border].mean() / max(change[~border].mean(), 1e-12))
 
 
+def profile(change: Array, chunk: int) -> Array:
+    """change [T-1] -> [chunk]: the mean at each place in a chunk, over the mean of all; the first is the border."""
+    places = np.arange(1, len(change) + 1) % chunk
+    means = np.array([change[places == k].mean() for k in range(chunk) if (places == k).any()])
+    result: Array = means / max(float(change.mean()), 1e-12)
+    return result
+
+
 def flicker(clip: Array, decoded: Array, chunk: int) -> dict[str, float]:
     """How much more changes at borders of `chunk` frames (one latent frame) than elsewhere: in the decoded clip over
-    the same in the original (1: no seam), and in the error alone, which has no motion of its own (1: no seam)."""
+    the same in the original (1: no seam), and in the error alone, which has no motion of its own (1: no seam). Pulse:
+    most by which change at one place in a chunk, of the clip's mean, is off the original's (0: motion is as even)."""
     change_a, change_b = (np.abs(np.diff(x.astype(np.float32), axis=0)).mean((1, 2, 3)) for x in (clip, decoded))
     error = decoded.astype(np.float32) - clip.astype(np.float32)
     change_e = np.abs(np.diff(error, axis=0)).mean((1, 2, 3))
+    uneven = np.abs(profile(change_b, chunk) / np.maximum(profile(change_a, chunk), 1e-12) - 1)
     return {
+        "pulse": float(uneven.max()),
         "flicker": border_ratio(change_b, chunk) / max(border_ratio(change_a, chunk), 1e-12),
         "flicker_of_error": border_ratio(change_e, chunk),
     }

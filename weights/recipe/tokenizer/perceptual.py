@@ -24,7 +24,7 @@ from ..data import Clips
 WIDTHS = (16, 32, 64)  # channels at full, half and quarter size: most is seen at the size of a star
 SQUARE = 16  # pixels a side of what is damaged in one way
 BLOCK = 8  # of the squares whose mean the damage `blocks` draws near to
-DIM = 0.02  # of the range of 1: detail of this size counts for half of what the strongest counts
+DIM = 0.05  # of the range of 1: detail of this size counts for half of what the strongest counts
 
 
 def blurred(x: Tensor, times: int = 1) -> Tensor:
@@ -140,7 +140,7 @@ class Eye(nn.Module):
         for k, x in enumerate(self.features(pictures)):
             mean, scale = self.get_buffer(f"mean{k}"), self.get_buffer(f"scale{k}")
             x = (x.float() - mean[:, None, None]) / scale[:, None, None]
-            result.append(x / (x.square().sum(1, keepdim=True) + 0.1 * x.shape[1]).sqrt())
+            result.append(x / (x.square().sum(1, keepdim=True) + 0.5 * x.shape[1]).sqrt())
         return result
 
     def distance(self, a: Tensor, b: Tensor) -> Tensor:
