@@ -19,7 +19,6 @@ from ..workers import Workers
 from .variants import Model, Variant
 
 PART = 4  # clips of a pass of the likelihood
-WARMUP = 0.05  # share of the steps
 
 
 @dataclass(frozen=True)
@@ -63,13 +62,13 @@ def clips_of_batch(variant: Variant, common: Training) -> int:
     return max(1, round(common.batch * common.grids.shape[1] / variant.latent_frames))
 
 
-def warmup(variant: Variant, common: Training, budget: Budget) -> int:
-    """Steps: a twentieth of those that the budget is for, as some families have but few."""
+def expected_steps(variant: Variant, common: Training, budget: Budget) -> int:
+    """About; 200 where the budget is time. Some families have so few that a fixed warm-up would be all of them."""
     if not budget.flops:
-        return 10
+        return 200
     half = variant.config.positions // 2
     step = TRAINING * clips_of_batch(variant, common) * variant.pass_flops(half, variant.config.positions - half)
-    return max(1, min(40, round(WARMUP * budget.flops / step)))
+    return max(1, round(budget.flops / step))
 
 
 def train_variant(variant: Variant, folder: Path, common: Training, budget: Budget) -> dict[str, Any]:
@@ -85,8 +84,9 @@ def train_variant(variant: Variant, folder: Path, common: Training, budget: Budg
     if run.progress() < 1:
         some = cut(common.validation[: 2 * PART], variant.latent_frames)[: 2 * PART]
         plan = variant.plan(clips_of_batch(variant, common), common.seed)
-        steps = warmup(variant, common, budget)
-        train(run, common.grids, plan, lambda: nats(variant, model, some), 100, steps, variant.step_flops)
+        steps = expected_steps(variant, common, budget)
+        save, warmup = (max(1, min(most, steps // part)) for most, part in ((500, 8), (40, 20)))
+        train(run, common.grids, plan, lambda: nats(variant, model, some), save, warmup, variant.step_flops)
     return {"steps": run.step, "teraflops": run.flops / 1e12, "minutes": run.clock.used / 60}
 
 

@@ -20,6 +20,8 @@ from recipe.compare.autoregressive import Autoregressive, AutoregressiveConfig, 
 from recipe.compare.generating import Sampling, cost_of_sample
 from recipe.compare.training import Budget, Training, cut, load_variant, nats, train_variant
 from recipe.compare.variants import FAMILIES, SIZES, Variant, make_variant, make_variants, parameters
+from recipe.evaluate.labels import Target
+from recipe.evaluate.network import Network, save_network
 from recipe.flops import layer_flops
 from recipe.mebt.model import MebtConfig, mebt_modes
 from recipe.mebt.train import draw_step
@@ -183,6 +185,19 @@ def test_calls_and_operations_of_a_sample() -> None:
     assert dense.pass_flops(0, 48) > costs["dense"]["flops"] / 4 > dense.pass_flops(47, 1)
 
 
+def write_inputs(folder: Path, tokens: Tensor) -> None:
+    """Token files, and a tokenizer that is sky-64's but for its channels."""
+    config = TOKENIZERS["sky-64"]
+    decoder, encoder = (tuple(replace(s, channels=4) for s in side) for side in (config.decoder, config.encoder))
+    config = replace(config, codes=16, decoder=decoder, encoder=encoder)
+    tokenizer = Tokenizer(config)
+    average = {name: p.detach() for name, p in tokenizer.named_parameters()}
+    state = tokenizer.state_dict()
+    save_checkpoint(folder / "tokenizer.pt", config=config.to_json(), model=state, average=average)
+    for name in ("a", "b", "v"):
+        np.save(folder / f"{name}.npy", tokens.to(torch.int16).numpy())
+
+
 def run(folder: Path, monkeypatch: pytest.MonkeyPatch, *options: str) -> dict[str, Any]:
     monkeypatch.chdir(folder)
     files = ["--train", "a.npy", "b.npy", "--validation", "v.npy", "--tokenizer", "tokenizer.pt", "--out", "out"]
@@ -193,16 +208,7 @@ def run(folder: Path, monkeypatch: pytest.MonkeyPatch, *options: str) -> dict[st
 
 
 def test_the_command_writes_one_report_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    config = TOKENIZERS["sky-64"]
-    decoder, encoder = (tuple(replace(s, channels=4) for s in side) for side in (config.decoder, config.encoder))
-    config = replace(config, codes=16, decoder=decoder, encoder=encoder)
-    tokenizer = Tokenizer(config)
-    average = {name: p.detach() for name, p in tokenizer.named_parameters()}
-    state = tokenizer.state_dict()
-    save_checkpoint(tmp_path / "tokenizer.pt", config=config.to_json(), model=state, average=average)
-    small = grids()[:, :, :2, :2].to(torch.int16).numpy()
-    for name in ("a", "b", "v"):
-        np.save(tmp_path / f"{name}.npy", small)
+    write_inputs(tmp_path, grids()[:, :, :2, :2])
     monkeypatch.setitem(SIZES, "small", BASE)
     asked = [
         "--size",
@@ -242,6 +248,27 @@ def test_the_command_writes_one_report_in_parts(tmp_path: Path, monkeypatch: pyt
         run(tmp_path, monkeypatch, "--size", "small", "--frames", "12")
     with pytest.raises(ValueError, match="the variants are mebt-4-1"):
         run(tmp_path, monkeypatch, *asked, "--only", "nobody")
+
+
+def test_samples_are_measured_against_held_out_clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_inputs(tmp_path, torch.randint(16, (9, 2, 8, 8)))
+    random = np.random.default_rng(0)
+    np.save(tmp_path / "test.npy", random.integers(256, size=(12, 32, 32, 32, 3), dtype=np.uint8))
+    save_network(Network([Target("hour", "choice", ("day", "night"))]).eval(), tmp_path / "network.pt")
+    monkeypatch.setitem(SIZES, "small", BASE)
+    asked = ["--size", "small", "--petaflops", "2e-8", "--frames", "16", "--families", "mebt", "--curricula", "none"]
+    some = ["--latent-tokens", "2", "--count", "8", "--steps", "2", "--parts", "train", "sample", "evaluate"]
+    against = ["--network", "network.pt", "--test", "test.npy"]
+    report = run(tmp_path, monkeypatch, *asked, *some, *against)
+    assert set(report["variants"]) == {"mebt-4-2", "mebt-2-2"}
+    for row in (*report["variants"].values(), report["references"]["2"]["held-out tokens, decoded"]):
+        assert row["clips"]["clips"] == 8
+        assert row["clips"]["distance"]["frechet"] > 0 and row["clips"]["floor"]["frechet"] > 0
+    assert report["references"]["2"]["held-out clips"]["clips"]["clips"] == 24  # pieces of 16 frames
+    lines = (tmp_path / "out/comparison.md").read_text().splitlines()
+    head = next(line for line in lines if "Fréchet" in line)
+    cells = next(line for line in lines if line.startswith("| MeBT, 4 latent tokens | 8 |"))
+    assert len(head.split("|")) == len(cells.split("|"))
 
 
 def test_held_out_clips_are_cut_to_the_length() -> None:
