@@ -4,9 +4,9 @@ import { downsampleOf, type Extent3 } from '../../src/config/model';
 import { lookUp } from '../../src/model/codebook';
 import { decodeInChunks } from '../../src/model/decodeInChunks';
 import { type DecoderParameters, readDecoder } from '../../src/model/decoder';
+import { decoderFlops } from '../../src/model/flops';
 import { type Bench, contest, type Opened } from '../contest';
 import { openBuffers } from '../deviceBuffers';
-import { decoderFlops } from '../flops';
 import { channelsLast, ortDecoder } from '../onnx/session';
 import type { CaseName, Row } from '../rows';
 import { stockDecoder } from '../stock/decoder';
@@ -37,7 +37,7 @@ export async function decodeCase(bench: Bench, name: CaseName): Promise<Row[]> {
   const { codes } = model.config.tokenizer;
   const ids = Int32Array.from({ length: grid[0] * grid[1] * grid[2] }, (_, i) => (i * 37) % codes);
   const clip: Clip = { model, grid, ids };
-  const flops = decoderFlops(model, grid);
+  const flops = decoderFlops(model.config.tokenizer, (name) => model.host(name).shape, grid);
   return contest(bench, { name, work: `${grid.join('×')} tokens, ${model.name}` }, [
     { name: 'ours', flops, patience: 2, open: () => openOurs(clip) },
     { name: 'tfjs-stock', flops, open: () => openStock(clip) },

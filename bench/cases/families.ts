@@ -1,10 +1,10 @@
 /** The paper's other families at equal width and depth: what MeBT's forward pass is measured against. */
 import { denseOf } from '../../src/config/model';
 import { familiesOf } from '../../src/model/families';
+import { autoregressiveFlops, transformerFlops } from '../../src/model/flops';
 import { readTransformer } from '../../src/model/transformer';
 import { FEWEST_STEPS, measureFamily } from '../../src/pipeline/passes';
 import type { Contender, Opened } from '../contest';
-import { autoregressiveFlops, transformerFlops } from '../flops';
 import { disposeAll, openTensors } from '../tensors';
 import { type Pass, readLogits } from './pass';
 

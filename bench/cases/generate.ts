@@ -2,6 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { defaultGenerationOptions, type GenerationOptions, modelFacts } from '../../src/config/generation';
 import type { Extent3 } from '../../src/config/model';
+import { decoderFlops, transformerFlops } from '../../src/model/flops';
 import { createEngine } from '../../src/pipeline/engine';
 import { generate } from '../../src/pipeline/generate';
 import { sampleTokens } from '../../src/sampling/generate';
@@ -9,7 +10,6 @@ import { type GridState, predictFromLogits } from '../../src/sampling/steps';
 import type { Piece } from '../allowance';
 import { type Bench, type Contender, contest, type Opened } from '../contest';
 import { openBuffers } from '../deviceBuffers';
-import { decoderFlops, transformerFlops } from '../flops';
 import { channelsLast, ortDecoder, ortTransformer } from '../onnx/session';
 import type { CaseName, Row } from '../rows';
 import { partOf, QUICK } from '../sizes';
@@ -67,7 +67,7 @@ function piecesOf({ model, grid, options }: Clip): Piece[] {
   const step = transformerFlops(model.config.transformer, tokens / 2, tokens / 2);
   return [
     { kind: 'forward', flops: options.steps * step },
-    { kind: 'decode', flops: decoderFlops(model, grid) },
+    { kind: 'decode', flops: decoderFlops(model.config.tokenizer, (name) => model.host(name).shape, grid) },
   ];
 }
 

@@ -1,8 +1,8 @@
 /** How long does a pass of the paper's own size take? Made for GPUs; its weights are random, int8 as an export has them. */
 import { runForward } from '../../src/model/families';
+import { transformerFlops } from '../../src/model/flops';
 import { readTransformer } from '../../src/model/transformer';
 import { type Bench, contest, type Opened } from '../contest';
-import { transformerFlops } from '../flops';
 import { storedRandomModel } from '../randomModel';
 import type { Row } from '../rows';
 import { OFFICIAL, QUICK_OFFICIAL } from '../sizes';

@@ -1,4 +1,6 @@
 /** One forward pass: over which network and tokens, and how its logits are made and read. What it is timed against: forward.ts. */
+
+import { transformerFlops } from '../../src/model/flops';
 import {
   runHeadInChunks,
   runTrunk,
@@ -6,7 +8,6 @@ import {
   type TransformerParameters,
 } from '../../src/model/transformer';
 import type { Bench } from '../contest';
-import { transformerFlops } from '../flops';
 import { storedRandomModel } from '../randomModel';
 import type { CaseName } from '../rows';
 import { NARROW, PROBE, partOf, QUICK, WHOLE } from '../sizes';

@@ -39,6 +39,8 @@ export interface PreparedBackend {
   readonly threads: number;
   /** Name of the adapter (webgpu). */
   readonly adapter?: string;
+  /** It computes on the processor (webgpu). */
+  readonly software?: boolean;
   /** Most bytes of one buffer that a kernel sees (webgpu). */
   readonly bufferBytes?: number;
 }
@@ -112,7 +114,7 @@ export async function prepareWebGpu(options: WebGpuOptions = {}): Promise<Prepar
   if (!(await tf.setBackend('webgpu')))
     throw new BackendUnavailable('The WebGPU backend could not be started.');
   const bufferBytes = Math.min(device.limits.maxBufferSize, device.limits.maxStorageBufferBindingSize);
-  return { backend: 'webgpu', threads: 1, adapter: name, bufferBytes };
+  return { backend: 'webgpu', threads: 1, adapter: name, bufferBytes, ...(software ? { software } : {}) };
 }
 
 /** Reports the first failure. A device that we destroyed ourselves is not one. */

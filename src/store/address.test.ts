@@ -1,7 +1,7 @@
 // What a link may ask for, and the link that recalls the settings.
 import { describe, expect, it } from 'vitest';
 import { defaultGenerationOptions, type ModelFacts } from '../config/generation';
-import { DEFAULT_MANIFEST, readAddress, writeAddress } from './address';
+import { readAddress, writeAddress } from './address';
 
 const facts: ModelFacts = {
   maxFrames: 64,
@@ -15,7 +15,7 @@ const facts: ModelFacts = {
 describe('readAddress', () => {
   it('finds nothing to complain about in a bare address', () => {
     expect(readAddress('')).toEqual({
-      manifestUrl: DEFAULT_MANIFEST,
+      source: null,
       autostart: true,
       float16: true,
       given: {},
@@ -27,7 +27,7 @@ describe('readAddress', () => {
     const address = readAddress('?backend=cpu&model=weights/tiny/manifest.json&format=gif&start=no&seed=7');
     expect(address).toMatchObject({
       backend: 'cpu',
-      manifestUrl: 'weights/tiny/manifest.json',
+      source: 'weights/tiny/manifest.json',
       format: 'gif',
       autostart: false,
       problems: [],
@@ -70,7 +70,7 @@ describe('readAddress', () => {
   ])('says what is wrong with %s and does not use it', (search, sentence) => {
     const address = readAddress(search);
     expect(address.problems).toEqual([sentence]);
-    expect(address).toMatchObject({ manifestUrl: DEFAULT_MANIFEST, autostart: true });
+    expect(address).toMatchObject({ source: null, autostart: true });
     expect(address.backend).toBeUndefined();
     expect(address.format).toBeUndefined();
   });
@@ -79,17 +79,20 @@ describe('readAddress', () => {
 describe('writeAddress', () => {
   const defaults = { ...defaultGenerationOptions(facts), seed: 5 };
 
-  it('always names seed, length and steps, whose defaults differ from device to device', () => {
-    expect(writeAddress('', defaults, facts, null)).toBe('?seed=5&frames=32&steps=24');
+  const SOURCE = 'weights/sky-64/manifest.json';
+
+  it('always names model, seed, length and steps, whose defaults differ from device to device', () => {
+    expect(writeAddress('', SOURCE, defaults, facts, null)).toBe('?model=sky-64&seed=5&frames=32&steps=24');
   });
 
   it('keeps parameters that are no option, and drops options that are back at their default', () => {
     const search = '?backend=wasm&start=no&topK=9&schedule=cube&seed=1';
     const written = new URLSearchParams(
-      writeAddress(search, { ...defaults, temperature: 0.5 }, facts, 'gif'),
+      writeAddress(search, SOURCE, { ...defaults, temperature: 0.5 }, facts, 'gif'),
     );
     expect(Object.fromEntries(written)).toEqual({
       backend: 'wasm',
+      model: 'sky-64',
       start: 'no',
       seed: '5',
       frames: '32',
@@ -100,12 +103,20 @@ describe('writeAddress', () => {
   });
 
   it('drops a format that is the usual one again', () => {
-    expect(writeAddress('?format=gif', defaults, facts, null)).not.toContain('format');
+    expect(writeAddress('?format=gif', SOURCE, defaults, facts, null)).not.toContain('format');
   });
 
   it('is read back as the same options', () => {
     const options = { ...defaults, frames: 64, steps: 12, schedule: 'sqrt' as const, revisePasses: 2 };
-    const { given } = readAddress(writeAddress('', options, facts, null));
-    expect(given).toEqual({ seed: '5', frames: '64', steps: '12', schedule: 'sqrt', revisePasses: '2' });
+    const { given } = readAddress(writeAddress('', SOURCE, options, facts, null));
+    const asked = { seed: '5', frames: '64', steps: '12', schedule: 'sqrt', revisePasses: '2' };
+    expect(given).toEqual({ model: 'sky-64', ...asked });
   });
+
+  it.each([SOURCE, 'https://hosted.example/sky/manifest.json', `opfs:${'a'.repeat(64)}`])(
+    'finds %s again',
+    (source) => {
+      expect(readAddress(writeAddress('', source, defaults, facts, null)).source).toBe(source);
+    },
+  );
 });

@@ -7,14 +7,13 @@ import { type GenerationOptions, type ModelFacts, toSearchParams } from '../conf
 import { keptHash } from '../config/keptModel';
 import type { BackendName, ClipFormat } from '../worker/protocol';
 
-export const DEFAULT_MANIFEST = 'weights/sky-64/manifest.json';
 const BACKENDS: readonly BackendName[] = ['webgpu', 'wasm', 'cpu'];
 export const FORMATS: readonly ClipFormat[] = ['mp4', 'webm', 'gif'];
 
 /** What a link asks for. `problems`: sentences about what could not be used. */
 export interface Address {
-  /** The address of a manifest, or `opfs:` and the hash of a model of this machine. */
-  readonly manifestUrl: string;
+  /** The address of a manifest, or `opfs:` and the hash of a model of this machine; null lets the page choose. */
+  readonly source: string | null;
   readonly backend?: BackendName;
   /** Of wasm. */
   readonly threads?: number;
@@ -55,7 +54,7 @@ export function readAddress(search: string): Address {
     );
   }
   return {
-    manifestUrl: usable && model !== null ? manifestUrlOf(model) : DEFAULT_MANIFEST,
+    source: usable && model !== null ? manifestUrlOf(model) : null,
     ...(backend ? { backend } : {}),
     ...(threads === undefined ? {} : { threads }),
     float16: float16 !== 'off',
@@ -67,16 +66,19 @@ export function readAddress(search: string): Address {
 }
 
 /**
- * The query that recalls these options. Length and steps are always written, because their defaults differ from
- * device to device; parameters that are no option (backend, model, start) stay as they are in `search`.
+ * The query that recalls this clip. Model, length and steps are always written, because their defaults differ from
+ * device to device; parameters that are no option (backend, start) stay as they are in `search`.
+ * @param source of the model that the options are for
  */
 export function writeAddress(
   search: string,
+  source: string,
   options: GenerationOptions,
   facts: ModelFacts,
   format: ClipFormat | null,
 ): string {
   const params = new URLSearchParams(search);
+  params.set('model', nameOf(source));
   for (const key of Object.keys(options)) params.delete(key);
   for (const [key, value] of toSearchParams(options, facts)) params.set(key, value);
   params.set('frames', String(options.frames));
@@ -88,19 +90,24 @@ export function writeAddress(
 
 /**
  * The query that loads another model: what suits the present one is left out, and the seed stays.
- * @param source what `?model=` takes; null for the page's own
+ * @param source what `?model=` takes; null lets the page choose
  */
 export function writeModel(search: string, source: string | null, options: GenerationOptions): string {
   const params = new URLSearchParams(search);
   for (const key of Object.keys(options)) if (key !== 'seed') params.delete(key);
   if (source === null) params.delete('model');
-  else params.set('model', source);
+  else params.set('model', nameOf(source));
   return `?${params}`;
 }
 
-/** A bare name is a folder beside the page's own model. */
+/** A bare name is a folder beside the page's own models. */
 function manifestUrlOf(model: string): string {
   return /^[\w-][\w.-]*$/.test(model) && !model.endsWith('.json') ? `weights/${model}/manifest.json` : model;
+}
+
+/** The bare name, where there is one. */
+function nameOf(source: string): string {
+  return /^weights\/([\w-][\w.-]*)\/manifest\.json$/.exec(source)?.[1] ?? source;
 }
 
 const MOST_THREADS = 64;

@@ -7,7 +7,7 @@ import type { EngineClient, LibraryClient } from '../worker/client';
 import type { Held } from './held';
 import type { Failure, PageState } from './state';
 
-export type Engine = Pick<EngineClient, 'load' | 'generate' | 'compare' | 'encode' | 'formats'>;
+export type Engine = Pick<EngineClient, 'prepare' | 'load' | 'generate' | 'compare' | 'encode' | 'formats'>;
 export type Library = Pick<
   LibraryClient,
   'inspect' | 'convert' | 'models' | 'describe' | 'removeModel' | 'modelReport'

@@ -134,6 +134,7 @@ function takeEvent(
     const { frames, width, height, frameRate } = event.clip;
     held.clip = event.clip;
     store.setState({
+      pace: event.flops === null ? state.pace : event.flops / event.milliseconds,
       generation: 'idle',
       progress: null,
       view: 'clip',

@@ -5,8 +5,9 @@
 import type { StoreApi } from 'zustand/vanilla';
 import { KEPT_SCHEME } from '../config/keptModel';
 import type { ModelEntry } from '../worker/protocol';
-import { DEFAULT_MANIFEST, readAddress } from './address';
+import { readAddress } from './address';
 import type { PageDeps } from './context';
+import { isOwn } from './ownModels';
 import type { PageState } from './state';
 
 /** A model that is known by the address of its manifest. */
@@ -19,9 +20,9 @@ export interface HostedModel {
   readonly problem: string;
 }
 
-/** Whether an address names neither the page's own model nor one of this machine. */
+/** Whether an address names neither one of the page's own models nor one of this machine. */
 function isHosted(source: string): boolean {
-  return source !== DEFAULT_MANIFEST && !source.startsWith(KEPT_SCHEME);
+  return !isOwn(source) && !source.startsWith(KEPT_SCHEME);
 }
 
 export function createHosted({ library }: Pick<PageDeps, 'library'>, store: StoreApi<PageState>) {
@@ -51,11 +52,11 @@ export function createHosted({ library }: Pick<PageDeps, 'library'>, store: Stor
     /** @param typed the manifest's address, or its folder's with a slash at the end */
     lookUp: async (typed: string): Promise<void> => {
       const given = typed.trim().replace(/\/$/, '/manifest.json');
-      const { manifestUrl, problems } = readAddress(`?${new URLSearchParams({ model: given })}`);
-      const usable = problems.length === 0 && isHosted(manifestUrl);
+      const { source, problems } = readAddress(`?${new URLSearchParams({ model: given })}`);
+      const usable = problems.length === 0 && source !== null && isHosted(source);
       const problem = `“${given}” is not the address of a manifest, such as https://example.org/sky/manifest.json.`;
       store.setState(({ models }) => ({ models: { ...models, addressProblem: usable ? '' : problem } }));
-      if (usable) await describe(manifestUrl);
+      if (usable) await describe(source);
     },
   };
 }

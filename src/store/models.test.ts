@@ -44,7 +44,7 @@ describe('a checkpoint', () => {
     expect(new URLSearchParams(address()).get('model')).toBe(`opfs:${FAKE_HASH}`);
     await actions.removeModel(FAKE_HASH);
     expect(state().models.notice).toMatch(/365\.0 MB are free again/);
-    expect(new URLSearchParams(address()).has('model')).toBe(false);
+    expect(new URLSearchParams(address()).get('model')).toBe('sky-64');
   });
 
   it('says which answer cannot be used', async () => {

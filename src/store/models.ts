@@ -5,10 +5,11 @@
 import { KEPT_SCHEME } from '../config/keptModel';
 import type { ModelList } from '../worker/client';
 import type { ConversionAnswers, ConversionWish, Inspection, Quantization } from '../worker/protocol';
-import { DEFAULT_MANIFEST, readAddress } from './address';
+import { readAddress } from './address';
 import type { PageContext } from './context';
 import { type KeepFields, type Question, readAnswers, wishOf } from './conversionAnswers';
 import { createHosted, type HostedModel } from './hostedModels';
+import { OWN_MODELS } from './ownModels';
 import type { PageState } from './state';
 import { size } from './words';
 
@@ -81,7 +82,7 @@ export interface ModelsActions {
   lookUpModel(typed: string): Promise<void>;
   /** Looks again at what is kept, which other tabs may have changed. */
   refreshModels(): Promise<void>;
-  /** @param source what `?model=` takes; null for the page's own */
+  /** @param source what `?model=` takes; null lets the page choose */
   switchModel(source: string | null): Promise<void>;
   removeModel(hash: string): Promise<void>;
   showReport(hash: string, name: string): Promise<void>;
@@ -108,7 +109,7 @@ export function createModels(
   };
   const refresh = async (): Promise<void> => {
     try {
-      set({ list: await library.models(DEFAULT_MANIFEST) });
+      set({ list: await library.models(OWN_MODELS.map(({ source }) => source)) });
     } catch (error) {
       set({ notice: messageOf(error) });
     }
@@ -167,7 +168,8 @@ export function createModels(
     openModels: () => {
       set({ dialog: 'open' });
       void refresh();
-      void hosted.describe(readAddress(deps.search()).manifestUrl);
+      const { source } = readAddress(deps.search());
+      if (source !== null) void hosted.describe(source);
     },
     closeModels: () => set({ dialog: 'closed', report: null }),
     openCheckpoint: async (given) => {

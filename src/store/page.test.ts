@@ -1,6 +1,7 @@
 // What the page does when the visitor and the engine do something, without a browser.
 import { describe, expect, it, vi } from 'vitest';
 import type { GenerationEvent } from '../worker/client';
+import type { BackendSummary } from '../worker/protocol';
 import type { Engine } from './context';
 import { createPage, type Page } from './page';
 import { createFakeEngine } from './testing/fakeEngine';
@@ -56,6 +57,45 @@ describe('loading', () => {
     expect(state().settings.frames).toBe(frames);
   });
 
+  it('begins with the large model on a graphics card, and with what the address names everywhere', async () => {
+    const loaded: string[] = [];
+    const on = (found: Partial<BackendSummary>, search: string) => {
+      const fake = createFakeEngine({ load: 0, step: 0, decode: 0 });
+      const backend: BackendSummary = { backend: 'webgpu', reason: 'Found.', threads: 1, ...found };
+      const load: Engine['load'] = (url, request) => {
+        loaded.push(url);
+        return fake.load(url, request);
+      };
+      return open({ engine: { prepare: async () => backend, load }, search }).page.actions.begin();
+    };
+    await on({}, '?start=no');
+    await on({ software: true }, '?start=no');
+    await on({ backend: 'wasm' }, '?start=no');
+    await on({}, '?start=no&model=sky-64');
+    expect(loaded.map((url) => url.split('/')[1])).toEqual(['sky-128', 'sky-64', 'sky-64', 'sky-64']);
+  });
+
+  it('offers the quick model where the large one cannot be had', async () => {
+    const fake = createFakeEngine({ load: 0, step: 0, decode: 0 });
+    const load: Engine['load'] = (url, request) =>
+      url.includes('sky-128') ? Promise.reject(failure('It does not fit.', false)) : fake.load(url, request);
+    const { page, state, address } = open({ engine: { load }, search: '?start=no&model=sky-128' });
+    await page.actions.begin();
+    const { failure: failed } = state();
+    expect(failed).toMatchObject({ message: 'It does not fit.', instead: 'weights/sky-64/manifest.json' });
+    await page.actions.switchModel(failed?.instead ?? null);
+    expect(state()).toMatchObject({ weights: 'ready', failure: null });
+    expect(address()).toContain('model=sky-64');
+  });
+
+  it('knows how fast a clip was made, until the backend is another one', async () => {
+    const { page, state } = open({ search: '?frames=16&steps=4' });
+    await page.actions.begin();
+    expect(state().pace).toBeGreaterThan(0);
+    await page.actions.switchModel('weights/sky-64/manifest.json');
+    expect(state().pace).toBeGreaterThan(0);
+  });
+
   it('makes the first clip by itself unless the address says no', async () => {
     const { page, state } = open({ search: '?frames=16&steps=4' });
     await page.actions.begin();
@@ -68,7 +108,7 @@ describe('loading', () => {
     expect(state().settings).toMatchObject({ seed: 100, steps: 64, frames: 48 });
     expect(state().notices).toHaveLength(3);
     expect(state().notices.join(' ')).toMatch(/backend=cuda.*Seed “abc”.*100 is used.*Steps “900”/);
-    expect(address()).toBe('?start=no&backend=cuda&seed=100&frames=48&steps=64');
+    expect(address()).toBe('?start=no&backend=cuda&model=sky-64&seed=100&frames=48&steps=64');
     page.actions.dismissNotices();
     expect(state().notices).toEqual([]);
   });

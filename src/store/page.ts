@@ -12,7 +12,7 @@ import {
 } from '../config/generation';
 import { presetsFor, type SamplingRecipe, samplingOf } from '../config/officialSampling';
 import type { BackendSummary, ClipFormat, ModelSummary } from '../worker/protocol';
-import { DEFAULT_MANIFEST, FORMATS, readAddress, writeAddress, writeModel } from './address';
+import { FORMATS, readAddress, writeAddress, writeModel } from './address';
 import { comfortableFrames } from './comfort';
 import { createComparison } from './comparison';
 import { type Engine, failureOf, type PageContext, type PageDeps } from './context';
@@ -20,6 +20,7 @@ import { createDownload } from './download';
 import { createGeneration } from './generation';
 import { createHeld, type Held } from './held';
 import { createModels, type ModelsActions } from './models';
+import { FALLBACK_MODEL, ownModelFor } from './ownModels';
 import { initialState, type PageState } from './state';
 import { size } from './words';
 
@@ -114,11 +115,12 @@ type Settings = ReturnType<typeof createSettings>;
 /** Settings live as strings given by the address or the visitor, and as the options that these come to. */
 function createSettings({ deps, store }: PageContext) {
   const remember = () => {
-    const { settings, facts, format, formats, weights } = store.getState();
+    const { settings, facts, format, formats, weights, model } = store.getState();
     // Until the model is known the address may hold more than the provisional limits let through.
-    if (weights !== 'ready') return;
+    if (weights !== 'ready' || !model) return;
     const usual = formats[0] ?? 'mp4';
-    deps.replaceSearch(writeAddress(deps.search(), settings, facts, format === usual ? null : format));
+    const chosen = format === usual ? null : format;
+    deps.replaceSearch(writeAddress(deps.search(), model.source, settings, facts, chosen));
   };
 
   return {
@@ -174,14 +176,20 @@ function createSettings({ deps, store }: PageContext) {
 /** Loads the weights; true when they are there. */
 function createLoad({ deps, store, held }: PageContext, settings: Settings) {
   return async (): Promise<boolean> => {
-    const { manifestUrl, backend, threads, float16 } = readAddress(deps.search());
+    const address = readAddress(deps.search());
+    const { backend, threads, float16 } = address;
+    const wish = { ...(backend ? { backend } : {}), ...(threads ? { threads } : {}), float16 };
     store.setState({ weights: 'loading', bytes: null, failure: null, status: 'Looking for the weights.' });
+    let source = address.source;
     try {
-      const model = await deps.engine.load(manifestUrl, {
-        ...(backend ? { backend } : {}),
-        ...(threads ? { threads } : {}),
-        float16,
-        onBackend: (summary) => store.setState({ backend: summary }),
+      source ??= ownModelFor(await deps.engine.prepare(wish));
+      const model = await deps.engine.load(source, {
+        ...wish,
+        onBackend: (summary) =>
+          store.setState(({ backend: before, pace }) => ({
+            backend: summary,
+            pace: before?.backend === summary.backend ? pace : null,
+          })),
         onProgress: ({ loadedBytes: loaded, totalBytes: total, fromCache }) => {
           const { bytes } = store.getState();
           store.setState({
@@ -200,7 +208,7 @@ function createLoad({ deps, store, held }: PageContext, settings: Settings) {
         fixedShare: [],
         millisecondsPerStep: null,
         model: {
-          source: manifestUrl,
+          source,
           name,
           license,
           parameters,
@@ -220,8 +228,11 @@ function createLoad({ deps, store, held }: PageContext, settings: Settings) {
       // The engine keeps the model that it had, and the page goes on with that.
       if (model) store.setState({ weights: 'ready', failure: { ...failure, retry: false } });
       else {
-        const ownInstead = manifestUrl === DEFAULT_MANIFEST ? {} : { ownInstead: true };
-        store.setState({ weights: 'failed', failure: { ...failure, ...ownInstead } });
+        const others = source !== null && source !== FALLBACK_MODEL;
+        store.setState({
+          weights: 'failed',
+          failure: others ? { ...failure, instead: FALLBACK_MODEL } : failure,
+        });
       }
       store.setState({ status: failure.message });
       return false;

@@ -51,8 +51,8 @@ export interface Failure {
   readonly during: 'load' | 'generate' | 'encode';
   readonly message: string;
   readonly retry: boolean;
-  /** The address asks for another model than the page's own, which can be had instead. */
-  readonly ownInstead?: boolean;
+  /** A model that can be had instead of the one that cannot. */
+  readonly instead?: string;
 }
 
 export interface ComparisonState {
@@ -81,6 +81,8 @@ export interface PageState {
   readonly fixedShare: readonly number[];
   /** Mean over the newest generation, ms. */
   readonly millisecondsPerStep: number | null;
+  /** Floating-point operations a millisecond of the newest clip, whichever model made it, on this backend. */
+  readonly pace: number | null;
   readonly clip: ClipLine | null;
   /** What the window shows. */
   readonly view: 'preview' | 'clip';
@@ -123,6 +125,7 @@ export function initialState(seed: number, calm: boolean): PageState {
     stepId: 0,
     fixedShare: [],
     millisecondsPerStep: null,
+    pace: null,
     clip: null,
     view: 'preview',
     playback: calm ? 'paused' : 'playing',

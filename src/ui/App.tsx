@@ -2,7 +2,7 @@
  * The page: a window on a sky, and the controls of a camera beside or below it.
  */
 import { Fragment } from 'react';
-import { DEFAULT_MANIFEST } from '../store/address';
+import { isOwn } from '../store/ownModels';
 import { machineParts } from '../store/words';
 import { Compare } from './Compare';
 import { useActions, usePage, usePageState, usePlayhead } from './context';
@@ -64,7 +64,7 @@ function Machine() {
         ))}
       </p>
       {backend ? <p>{backend.reason}</p> : null}
-      {model && model.source !== DEFAULT_MANIFEST ? <p>Licence: {model.license}</p> : null}
+      {model && !isOwn(model.source) ? <p>Licence: {model.license}</p> : null}
       <div className="tools">
         {model ? <Compare /> : null}
         <ModelsButton />

@@ -1,9 +1,9 @@
 /** What is in the dialog `Models`: which one is used, what is kept on this machine, and opening a checkpoint. */
 import { useEffect, useId } from 'react';
 import { KEPT_SCHEME } from '../config/keptModel';
-import { DEFAULT_MANIFEST } from '../store/address';
 import { freeBytes } from '../store/models';
-import { count, memoryWords, size } from '../store/words';
+import { OWN_MODELS } from '../store/ownModels';
+import { count, duration, memoryWords, size } from '../store/words';
 import type { MemoryFigures, ModelEntry } from '../worker/protocol';
 import { useActions, usePageState } from './context';
 import { OpenCheckpoint } from './ModelsCheckpoint';
@@ -34,7 +34,10 @@ function Library() {
   return (
     <>
       <ul>
-        {list?.own ? <Entry entry={list.own} source={null} where="this page’s own" /> : null}
+        {OWN_MODELS.map(({ source, role }, i) => {
+          const entry = list?.own[i];
+          return entry ? <Entry key={source} entry={entry} source={source} where={role} /> : null;
+        })}
         {hosted.map(({ source, entry, problem }) =>
           entry ? (
             <Entry key={source} entry={entry} source={source} where={source} />
@@ -109,22 +112,24 @@ function LookUp() {
 
 interface EntryProps {
   readonly entry: ModelEntry;
-  /** What `?model=` takes; null for the page's own. */
-  readonly source: string | null;
+  /** What `?model=` takes. */
+  readonly source: string;
   readonly where: string;
 }
 
 function Entry({ entry, source, where }: EntryProps) {
   const { switchModel, removeModel, showReport } = useActions();
-  const inUse = usePageState((state) => state.model?.source === (source ?? DEFAULT_MANIFEST));
+  const inUse = usePageState((state) => state.model?.source === source);
   const busy = usePageState((state) => state.weights === 'loading');
-  const { name, license, parameters, bytes, clip, hash, memory } = entry;
+  const pace = usePageState((state) => state.pace);
+  const { name, license, parameters, bytes, clip, hash, memory, flopsPerSecond } = entry;
   const [frames, height, width] = clip;
   const facts = [
     size(bytes),
     `${count(parameters)} parameters`,
     `${frames} frames`,
     `${width} × ${height}`,
+    ...(pace === null ? [] : [`about ${duration(flopsPerSecond / pace)} for a second of video, here`]),
     where,
   ];
   return (
@@ -141,7 +146,7 @@ function Entry({ entry, source, where }: EntryProps) {
             Use
           </button>
         )}
-        {source?.startsWith(KEPT_SCHEME) ? (
+        {source.startsWith(KEPT_SCHEME) ? (
           <>
             <button
               type="button"

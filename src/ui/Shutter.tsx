@@ -34,7 +34,7 @@ export function Shutter() {
 }
 
 export function Status() {
-  const { retry, switchModel } = useActions();
+  const { retry } = useActions();
   const status = usePageState((state) => state.status);
   const failure = usePageState((state) => state.failure);
   return (
@@ -50,13 +50,18 @@ export function Status() {
       ) : (
         <Detail />
       )}
-      {failure?.ownInstead ? (
-        <button type="button" onClick={() => void switchModel(null)}>
-          Use the page’s own model
-        </button>
-      ) : null}
+      {failure?.instead ? <Instead source={failure.instead} /> : null}
       <Notices />
     </div>
+  );
+}
+
+function Instead({ source }: { source: string }) {
+  const { switchModel } = useActions();
+  return (
+    <button type="button" onClick={() => void switchModel(source)}>
+      Use the page’s own model
+    </button>
   );
 }
 

@@ -11,6 +11,7 @@ import { bytesOf, type LoadWeightsOptions, loadWeights, type Manifest, type Stor
 import { createEngine, type Engine } from '../pipeline/engine';
 import { type GenerationEvent, generate } from '../pipeline/generate';
 import { checkFits, memoryFigures } from '../pipeline/memory';
+import { clipFlops } from '../pipeline/work';
 import { chooseBackend, NoBackendError } from './backend';
 import { DeviceFailure } from './failures';
 import type { BackendSummary, BackendWish, ClipData, ModelSummary } from './protocol';
@@ -39,8 +40,17 @@ export class EngineHost {
     return this.backend;
   }
 
+  /** Chooses a backend, which loads then use: for who picks a model by it. */
+  async prepare(wish: BackendWish): Promise<BackendSummary> {
+    if (!this.backend || (wish.backend && wish.backend !== this.backend.backend)) {
+      this.disposeEngine(); // It does not survive its backend.
+      this.backend = await this.choose(wish);
+    }
+    return this.backend;
+  }
+
   /**
-   * Chooses a backend, loads the weights and builds the engine in place of the one before, which stays as long as the
+   * Prepares a backend, loads the weights and builds the engine in place of the one before, which stays as long as the
    * new one's weights are not all there and verified.
    */
   async load(manifestUrl: string, wish: BackendWish, options: HostOptions): Promise<ModelSummary> {
@@ -59,11 +69,14 @@ export class EngineHost {
     options: GenerationOptions,
     host: HostOptions,
     onEvent: (event: ProgressEvent) => void,
-  ): Promise<{ clip: ClipData; milliseconds: number }> {
+  ): Promise<{ clip: ClipData; milliseconds: number; flops: number | null }> {
     return this.run(host, async (engine, signal) => {
       if (this.backend) checkFits(engine.manifest, this.backend, options.frames);
       for await (const event of generate(engine, options, signal)) {
-        if (event.type === 'clip') return { clip: event.clip, milliseconds: event.milliseconds };
+        if (event.type === 'clip') {
+          const { clip, milliseconds } = event;
+          return { clip, milliseconds, flops: clipFlops(engine.manifest, options) };
+        }
         onEvent(event);
       }
       throw new Error('generate: ended without a clip');
@@ -104,11 +117,7 @@ export class EngineHost {
   private async build(options: HostOptions): Promise<Engine> {
     if (!this.wanted) throw new Error('No model is loaded yet: send load before generate.');
     const { manifestUrl, wish } = this.wanted;
-    if (!this.backend || (wish.backend && wish.backend !== this.backend.backend)) {
-      this.disposeEngine(); // It does not survive its backend.
-      this.backend = await this.choose(wish);
-    }
-    const { backend } = this;
+    const backend = await this.prepare(wish);
     options.onBackend?.(backend);
     // Before anything is fetched, and with the engine before still there.
     const onManifest = (manifest: Manifest) => checkFits(manifest, backend);

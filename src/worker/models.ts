@@ -1,19 +1,23 @@
-/** The models at hand, as the page shows them: the page's own, and those kept on this machine. */
+/** The models at hand, as the page shows them: the page's own ones, and those kept on this machine. */
 import { downsampleOf, type ModelConfig } from '../config/model';
 import { bytesOf, fetchManifest, LoadError, type Manifest } from '../loader';
 import { type Kept, Library } from '../loader/library';
 import { memoryFigures } from '../pipeline/memory';
+import { flopsPerSecond } from '../pipeline/work';
 import type { Device, ModelEntry, ModelFigures, StorageEstimate } from './protocol';
 
 export interface ModelList {
-  readonly own: ModelEntry | null;
+  /** In the order in which they were asked for. */
+  readonly own: readonly (ModelEntry | null)[];
   readonly kept: readonly ModelEntry[];
   readonly storage: StorageEstimate | null;
 }
 
 /** Looks for leftovers of interrupted conversions first. Nothing that is missing here is an error. */
-export async function listModels(ownUrl: string, device: Device | null): Promise<ModelList> {
-  const own = await orNull(async () => entryOf(await fetchManifest(ownUrl), device));
+export async function listModels(ownUrls: readonly string[], device: Device | null): Promise<ModelList> {
+  const own = await Promise.all(
+    ownUrls.map((url) => orNull(async () => entryOf(await fetchManifest(url), device))),
+  );
   const kept = await orNull(async () => {
     const library = await Library.open();
     await library.tidy();
@@ -38,7 +42,8 @@ export const keptEntry = ({ manifest, bytes }: Kept, device: Device | null): Mod
 
 function entryOf(manifest: Manifest, device: Device | null): ModelEntry {
   const memory = device && memoryFigures(manifest, device);
-  return { ...figuresOf(manifest), hash: manifest.sha256, bytes: bytesOf(manifest), memory };
+  const figures = { ...figuresOf(manifest), memory, flopsPerSecond: flopsPerSecond(manifest) };
+  return { ...figures, hash: manifest.sha256, bytes: bytesOf(manifest) };
 }
 
 /** Of a manifest, or of a plan to make one. */

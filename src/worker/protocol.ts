@@ -21,7 +21,9 @@ export type ClipFormat = 'mp4' | 'webm' | 'gif';
 
 /** Page → worker. `job` is chosen by the page and names one piece of work. */
 export type Request =
-  /** Picks a backend (`wish` overrides the choice), then fetches, verifies and uploads the weights. */
+  /** Picks a backend (`wish` overrides the choice), which loads use then: for who chooses a model by it. */
+  | { type: 'prepare'; job: number; wish: BackendWish }
+  /** Picks a backend where there is none, then fetches, verifies and uploads the weights. */
   | { type: 'load'; job: number; manifestUrl: string; wish: BackendWish }
   | { type: 'generate'; job: number; options: GenerationOptions }
   /** MeBT beside the other families of transformers, over the loaded model's weights. Waits for its turn. */
@@ -36,8 +38,8 @@ export type Request =
   | { type: 'inspect'; job: number; files: readonly File[]; wish: ConversionWish; device: Device | null }
   /** Converts and keeps them on this machine; beside a generation, and to be cancelled like one. */
   | { type: 'convert'; job: number; files: readonly File[]; wish: ConversionWish }
-  /** What is kept here, after a look for leftovers, and what the page's own model at `ownUrl` is. */
-  | { type: 'models'; job: number; ownUrl: string }
+  /** What is kept here, after a look for leftovers, and what the page's own models at `ownUrls` are. */
+  | { type: 'models'; job: number; ownUrls: readonly string[] }
   /** What a hosted model is: its manifest alone is fetched. */
   | { type: 'describe'; job: number; manifestUrl: string }
   | { type: 'removeModel'; job: number; hash: string }
@@ -134,6 +136,8 @@ export interface ModelEntry extends ModelFigures {
   /** The manifest's. */
   readonly hash: string;
   readonly bytes: number;
+  /** Floating-point operations for a second of video. */
+  readonly flopsPerSecond: number;
 }
 
 /** What the browser says of the page's storage, in bytes. */
@@ -181,6 +185,8 @@ export interface BackendSummary {
   readonly threads: number;
   /** Name of the adapter, where there is one. */
   readonly adapter?: string;
+  /** The adapter computes on the processor. */
+  readonly software?: boolean;
   /** Most bytes of one buffer that a kernel sees, on WebGPU. */
   readonly bufferBytes?: number;
 }
@@ -220,17 +226,19 @@ export type ErrorCode =
   | 'internal';
 
 /**
- * Worker → page. Every job ends in exactly one of loaded, clip, compared, encoded, formats, inspected, converted, models,
+ * Worker → page. Every job ends in exactly one of prepared, loaded, clip, compared, encoded, formats, inspected, converted, models,
  * described, modelRemoved, modelReport, cancelled or failed.
  */
 export type Response =
   | { type: 'backend'; job: number; backend: BackendSummary }
+  | { type: 'prepared'; job: number; backend: BackendSummary }
   | { type: 'loadProgress'; job: number; loadedBytes: number; totalBytes: number; fromCache: boolean }
   | { type: 'loaded'; job: number; model: ModelSummary }
   | { type: 'step'; job: number; summary: StepSummary }
   /** The decoder's progress, in latent frames. */
   | { type: 'decodeProgress'; job: number; done: number; total: number }
-  | { type: 'clip'; job: number; clip: ClipData; milliseconds: number }
+  /** `flops`: what it computed; null where that is not counted. */
+  | { type: 'clip'; job: number; clip: ClipData; milliseconds: number; flops: number | null }
   | { type: 'comparing'; job: number; event: Exclude<ComparisonEvent, { type: 'summary' }> }
   | { type: 'compared'; job: number; families: FamilySummaries }
   | { type: 'encodeProgress'; job: number; frame: number; frames: number }
@@ -240,11 +248,11 @@ export type Response =
   /** Bytes of the model that is being made. */
   | { type: 'convertProgress'; job: number; doneBytes: number; totalBytes: number }
   | { type: 'converted'; job: number; model: ModelEntry; report: string }
-  /** `own` is null where its manifest cannot be had; `storage` where the browser does not say. */
+  /** `own`, as asked for: null where a manifest cannot be had; `storage` is, where the browser does not say. */
   | {
       type: 'models';
       job: number;
-      own: ModelEntry | null;
+      own: readonly (ModelEntry | null)[];
       kept: readonly ModelEntry[];
       storage: StorageEstimate | null;
     }

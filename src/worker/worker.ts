@@ -18,6 +18,13 @@ self.onmessage = (event: MessageEvent<Request>) => receive(event.data);
 function receive(request: Request): void {
   const { job } = request;
   switch (request.type) {
+    case 'prepare':
+      start(job, inTurn, async () => ({
+        type: 'prepared',
+        job,
+        backend: await host.prepare(request.wish),
+      }));
+      return;
     case 'load':
       start(job, inTurn, async (signal) => ({
         type: 'loaded',
@@ -32,7 +39,7 @@ function receive(request: Request): void {
     case 'generate':
       start(job, inTurn, async (signal) => {
         const onBackend = (backend: BackendSummary) => post({ type: 'backend', job, backend });
-        const { clip, milliseconds } = await host.generate(
+        const { clip, milliseconds, flops } = await host.generate(
           request.options,
           { signal, onBackend },
           (event) => {
@@ -40,7 +47,7 @@ function receive(request: Request): void {
             else post({ type: 'decodeProgress', job, done: event.done, total: event.total });
           },
         );
-        return { type: 'clip', job, clip, milliseconds };
+        return { type: 'clip', job, clip, milliseconds, flops };
       });
       return;
     case 'compare':
@@ -88,7 +95,7 @@ function receive(request: Request): void {
     case 'models':
       start(job, atOnce, async () => {
         const { listModels } = await import('./models');
-        return { type: 'models', job, ...(await listModels(request.ownUrl, host.device)) };
+        return { type: 'models', job, ...(await listModels(request.ownUrls, host.device)) };
       });
       return;
     case 'describe':

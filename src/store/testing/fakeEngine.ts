@@ -12,7 +12,14 @@ import {
 } from '../../config/comparison';
 import type { GenerationOptions } from '../../config/generation';
 import type { GenerationEvent } from '../../worker/client';
-import type { ClipData, ModelSummary, PreviewTable, StepSummary } from '../../worker/protocol';
+import type {
+  BackendName,
+  BackendSummary,
+  ClipData,
+  ModelSummary,
+  PreviewTable,
+  StepSummary,
+} from '../../worker/protocol';
 import type { Engine } from '../context';
 
 export interface FakeTimes {
@@ -164,14 +171,16 @@ function fakePoint(family: Family, tokens: number): ComparisonPoint {
   return { family, tokens, milliseconds, bytes, runs: extrapolated ? 16 : 3, extrapolated };
 }
 
+function fakeBackend(backend: BackendName = 'wasm', cpuCores: number): BackendSummary {
+  const reason = 'No hardware WebGPU adapter was found, so WebAssembly is used.';
+  return { backend, reason, threads: cpuCores };
+}
+
 export function createFakeEngine(times: FakeTimes, cpuCores = 2): Engine {
   return {
+    prepare: async ({ backend }) => fakeBackend(backend, cpuCores),
     async load(_url, { backend, onBackend, onProgress, signal } = {}) {
-      onBackend?.({
-        backend: backend ?? 'wasm',
-        reason: 'No hardware WebGPU adapter was found, so WebAssembly is used.',
-        threads: cpuCores,
-      });
+      onBackend?.(fakeBackend(backend, cpuCores));
       for (let i = 0; i <= 40; i++) {
         onProgress?.({ loadedBytes: (TOTAL_BYTES * i) / 40, totalBytes: TOTAL_BYTES, fromCache: false });
         await pause(times.load / 40, signal);
@@ -193,6 +202,7 @@ export function createFakeEngine(times: FakeTimes, cpuCores = 2): Engine {
         type: 'clip',
         clip: fakeClip(options.frames, options.seed),
         milliseconds: performance.now() - start,
+        flops: 2e11,
       };
     },
     async *compare({ sizes, budget }, signal): AsyncGenerator<ComparisonEvent, void> {

@@ -3,7 +3,12 @@ import type { ModelEntry } from '../../worker/protocol';
 import type { Library } from '../context';
 
 export const FAKE_HASH = 'a'.repeat(64);
-const FACTS = { license: 'MIT', parameters: 344_500_000, clip: [128, 128, 128] } as const;
+const FACTS = {
+  license: 'MIT',
+  parameters: 344_500_000,
+  clip: [128, 128, 128],
+  flopsPerSecond: 4e12,
+} as const;
 const SIZES = { int8: 365e6, int4: 200e6, float16: 730e6, float32: 1460e6 } as const;
 
 export function createFakeLibrary(): Library {
@@ -38,14 +43,17 @@ export function createFakeLibrary(): Library {
       return { model, report: 'done' };
     },
     models: async () => ({
-      own: {
-        ...FACTS,
-        name: 'sky-64',
-        parameters: 10_000_000,
-        hash: 'b'.repeat(64),
-        bytes: 12_940_000,
-        memory: null,
-      },
+      own: [
+        {
+          ...FACTS,
+          name: 'sky-64',
+          parameters: 10_000_000,
+          hash: 'b'.repeat(64),
+          bytes: 12_940_000,
+          memory: null,
+        },
+        null,
+      ],
       kept: [...kept.values()],
       storage: { used: 13e6, quota: 4e9 },
     }),

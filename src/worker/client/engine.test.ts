@@ -75,7 +75,7 @@ describe('EngineClient', () => {
     const { job } = await worker().newest('generate');
     for (const step of [1, 2]) worker().say({ type: 'step', job, summary: { step } as never });
     worker().say({ type: 'decodeProgress', job, done: 1, total: 1 });
-    worker().say({ type: 'clip', job, clip: CLIP, milliseconds: 3 });
+    worker().say({ type: 'clip', job, clip: CLIP, milliseconds: 3, flops: 9 });
     await end;
     expect(events.map((event) => event.type)).toEqual(['step', 'step', 'decodeProgress', 'clip']);
     expect(worker().received.map((request) => request.type)).toEqual(['load', 'generate']);
@@ -133,7 +133,7 @@ describe('EngineClient', () => {
     worker().say({ type: 'encoded', job, file, extension: 'gif', codec: 'gif' });
     expect(await encoding).toEqual({ file, extension: 'gif', codec: 'gif' });
     expect(frames).toEqual([1]);
-    worker().say({ type: 'clip', job: generation, clip: CLIP, milliseconds: 1 });
+    worker().say({ type: 'clip', job: generation, clip: CLIP, milliseconds: 1, flops: 9 });
     await end;
     expect(events).toHaveLength(1);
   });
@@ -154,7 +154,7 @@ describe('EngineClient', () => {
     expect(reload).toMatchObject({ manifestUrl: URL_OF_MODEL });
     worker(1).say({ type: 'loaded', job: reload.job, model: MODEL });
     const { job } = await worker(1).newest('generate');
-    worker(1).say({ type: 'clip', job, clip: CLIP, milliseconds: 1 });
+    worker(1).say({ type: 'clip', job, clip: CLIP, milliseconds: 1, flops: 9 });
     await again.end;
   });
 

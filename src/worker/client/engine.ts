@@ -36,7 +36,13 @@ export interface LoadRequest extends BackendWish {
 export type GenerationEvent =
   | { readonly type: 'step'; readonly summary: StepSummary }
   | { readonly type: 'decodeProgress'; readonly done: number; readonly total: number }
-  | { readonly type: 'clip'; readonly clip: ClipData; readonly milliseconds: number };
+  | {
+      readonly type: 'clip';
+      readonly clip: ClipData;
+      readonly milliseconds: number;
+      /** Floating-point operations; null where they are not counted. */
+      readonly flops: number | null;
+    };
 
 export interface EncodeRequest {
   readonly signal?: AbortSignal;
@@ -74,17 +80,21 @@ export class EngineClient {
   }
 
   /**
-   * Chooses a backend, fetches, verifies and uploads the weights.
+   * Chooses a backend, which `load` uses then: for who picks a model by it.
+   * @throws JobError
+   */
+  async prepare(wish: BackendWish): Promise<BackendSummary> {
+    return (await this.connection.ask({ type: 'prepare', wish: wishOf(wish) }, 'prepared')).backend;
+  }
+
+  /**
+   * Chooses a backend where there is none, fetches, verifies and uploads the weights.
    * @throws JobError, or a DOMException named AbortError once `signal` is aborted.
    */
   async load(manifestUrl: string, request: LoadRequest = {}): Promise<ModelSummary> {
-    const { backend, threads, float16 = true } = request;
     const before = this.wanted;
     this.onBackend = request.onBackend;
-    this.wanted = {
-      url: absolute(manifestUrl),
-      wish: { ...(backend && { backend }), ...(threads && { threads }), ...(!float16 && { float16 }) },
-    };
+    this.wanted = { url: absolute(manifestUrl), wish: wishOf(request) };
     try {
       return await this.loadWanted(request);
     } catch (error) {
@@ -104,7 +114,12 @@ export class EngineClient {
       else if (response.type === 'decodeProgress')
         yield { type: 'decodeProgress', done: response.done, total: response.total };
       else if (response.type === 'clip')
-        yield { type: 'clip', clip: response.clip, milliseconds: response.milliseconds };
+        yield {
+          type: 'clip',
+          clip: response.clip,
+          milliseconds: response.milliseconds,
+          flops: response.flops,
+        };
     }
   }
 
@@ -181,4 +196,9 @@ export class EngineClient {
     this.workerHasModel = true;
     return response.model;
   }
+}
+
+/** The wish alone, of what may hold more. */
+function wishOf({ backend, threads, float16 = true }: BackendWish): BackendWish {
+  return { ...(backend && { backend }), ...(threads && { threads }), ...(!float16 && { float16 }) };
 }

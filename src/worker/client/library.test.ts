@@ -61,11 +61,11 @@ it('stops a conversion, and starts afresh for the next one', async () => {
 });
 
 it('says that nothing was kept when the worker dies, and leaves the engine alone', async () => {
-  const listing = library.models('https://example.test/manifest.json');
+  const listing = library.models(['https://example.test/manifest.json']);
   const conversion = library.convert([], WISH);
   only(conversionWorkers).crash('boom');
   await expect(conversion).rejects.toThrow(/Nothing of it was kept.*boom/);
   const { job } = await only(engineWorkers).newest('models');
-  only(engineWorkers).say({ type: 'models', job, own: null, kept: [], storage: null });
+  only(engineWorkers).say({ type: 'models', job, own: [null], kept: [], storage: null });
   expect((await listing).kept).toEqual([]);
 });

@@ -13,7 +13,7 @@ export interface ConvertRequest {
 
 /** What is at hand without a download; null where it cannot be told. */
 export interface ModelList {
-  readonly own: ModelEntry | null;
+  readonly own: readonly (ModelEntry | null)[];
   readonly kept: readonly ModelEntry[];
   readonly storage: StorageEstimate | null;
 }
@@ -61,10 +61,10 @@ export class LibraryClient {
     return { model, report };
   }
 
-  /** The models at hand: the page's own, and those kept on this machine. */
-  async models(ownManifestUrl: string): Promise<ModelList> {
-    const ownUrl = absolute(ownManifestUrl);
-    const { own, kept, storage } = await this.engine.ask({ type: 'models', ownUrl }, 'models');
+  /** The models at hand: the page's own ones, in the order asked for, and those kept on this machine. */
+  async models(ownManifestUrls: readonly string[]): Promise<ModelList> {
+    const ownUrls = ownManifestUrls.map(absolute);
+    const { own, kept, storage } = await this.engine.ask({ type: 'models', ownUrls }, 'models');
     return { own, kept, storage };
   }
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { BlockMode, TransformerConfig } from '../src/config/model';
-import { denseOf } from '../src/config/model';
+import { randomModel } from '../../bench/weights';
+import type { BlockMode, TransformerConfig } from '../config/model';
+import { denseOf } from '../config/model';
 import { autoregressiveFlops, decoderFlops, transformerFlops } from './flops';
-import { randomModel } from './weights';
 
 const repeat = (times: number, ...modes: BlockMode[]): BlockMode[] =>
   Array.from({ length: times }, () => modes).flat();
@@ -70,5 +70,5 @@ it('a decode counts the taps of an up-convolution that are multiplied', () => {
   });
   // 8 positions become 64; 4³ taps of stride 2³ are 8 an output.
   const expected = 2 * 8 * (4 * 6) + 2 * 64 * 8 * 36 + 2 * (2 * 64 * 27 * 36) + 2 * 64 * 27 * 18;
-  expect(decoderFlops(model, [2, 2, 2])).toBe(expected);
+  expect(decoderFlops(model.config.tokenizer, (name) => model.host(name).shape, [2, 2, 2])).toBe(expected);
 });

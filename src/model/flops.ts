@@ -1,6 +1,5 @@
 /** Floating-point operations of a forward pass and of a decode: a multiply-add is two. Products only, as is usual. */
-import type { Extent3, TransformerConfig } from '../src/config/model';
-import type { BenchModel } from './weights';
+import type { Extent3, TokenizerConfig, TransformerConfig } from '../config/model';
 
 /** Queries q and keys k of one layer of width d: 2d²(10q + 2k) + 4qkd. */
 function layerFlops(width: number, queries: number, keys: number): number {
@@ -30,14 +29,21 @@ export function autoregressiveFlops(config: TransformerConfig, tokens: number): 
   );
 }
 
-/** A decode of a token grid. Up-convolutions count the taps that are really multiplied. */
-export function decoderFlops({ config, host }: Pick<BenchModel, 'config' | 'host'>, grid: Extent3): number {
-  /** Weights of the kernel [kt, kh, kw, I, O], each of which is used once a position. */
+/**
+ * A decode of a token grid. Up-convolutions count the taps that are really multiplied.
+ * @param shapeOf of a tensor of the manifest; kernels are [kt, kh, kw, I, O]
+ */
+export function decoderFlops(
+  tokenizer: TokenizerConfig,
+  shapeOf: (name: string) => readonly number[],
+  grid: Extent3,
+): number {
+  /** Each weight of a kernel is used once a position. */
   const conv = (name: string, positions: number): number =>
-    2 * positions * host(`tokenizer.${name}.weight`).shape.reduce((product, extent) => product * extent, 1);
+    2 * positions * shapeOf(`tokenizer.${name}.weight`).reduce((product, extent) => product * extent, 1);
   let extent = grid;
   let flops = conv('postQuantization', volume(extent));
-  config.tokenizer.decoder.forEach(({ stride, residualBlocks }, i) => {
+  tokenizer.decoder.forEach(({ stride, residualBlocks }, i) => {
     const stage = `decoder.stages.${i}`;
     extent = [extent[0] * stride[0], extent[1] * stride[1], extent[2] * stride[2]];
     flops += conv(`${stage}.up`, volume(extent)) / volume(stride);

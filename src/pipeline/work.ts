@@ -1,0 +1,41 @@
+/**
+ * How much a clip computes, from a model's manifest alone: what the speed of a model that was not tried yet is told by.
+ * Products only; how fast a device does them is measured by whoever asks.
+ */
+import { defaultGenerationOptions, type GenerationOptions, modelFacts } from '../config/generation';
+import { downsampleOf, lengthsOf } from '../config/model';
+import { decoderFlops, transformerFlops } from '../model/flops';
+import { maskedCount, progressAfter } from '../sampling/schedules';
+import type { PlannedModel } from './memory';
+
+/**
+ * Floating-point operations of a clip that the model makes in one piece.
+ * @returns null for a longer one, whose windows are not counted
+ */
+export function clipFlops({ model, tensors }: PlannedModel, options: GenerationOptions): number | null {
+  const { framesPerLatent, ownFrames } = lengthsOf(model);
+  if (options.frames > ownFrames) return null;
+  const [, rows, columns] = model.grid;
+  const latentFrames = options.frames / framesPerLatent;
+  const tokens = latentFrames * rows * columns;
+  const pass = (targets: number): number => transformerFlops(model.transformer, tokens - targets, targets);
+  let flops = options.bootstrap * pass(tokens);
+  for (let step = 0; step < options.steps; step++) {
+    // What is still masked when the step begins.
+    const before = step === 0 ? 0 : progressAfter(step - 1, options.steps);
+    flops += pass(maskedCount(options.schedule, before, tokens));
+  }
+  const { revisePasses, reviseSteps } = options;
+  flops += revisePasses * reviseSteps * pass(Math.ceil(tokens / reviseSteps));
+  const shapes = new Map(tensors.map(({ name, shape }) => [name, shape]));
+  const shapeOf = (name: string): readonly number[] => shapes.get(name) ?? [];
+  return flops + decoderFlops(model.tokenizer, shapeOf, [latentFrames, rows, columns]);
+}
+
+/** Operations for a second of video: of the model's own length, with its own settings. */
+export function flopsPerSecond(planned: PlannedModel): number {
+  const { grid, tokenizer, frameRate } = planned.model;
+  const frames = grid[0] * downsampleOf(tokenizer)[0];
+  const options = { ...defaultGenerationOptions(modelFacts(planned.model)), frames };
+  return ((clipFlops(planned, options) ?? 0) * frameRate) / frames;
+}
