@@ -1,20 +1,26 @@
 """Masked parallel decoding in PyTorch, to look at samples while training; the page has its own (src/sampling).
 
-The order of a run: `bootstrap` single random tokens, then `steps` steps whose share of masked tokens follows a cosine;
-the tokens that stay are the most confident ones under Gumbel noise of `choiceTemperature` x (1 - t).
+The order of a run: `bootstrap` single random tokens, then `steps` steps whose share of masked tokens follows a
+schedule; the tokens that stay are the most confident ones under Gumbel noise of `choiceTemperature` x (1 - t).
 """
 
 from __future__ import annotations
-
-import math
 
 import torch
 from torch import Tensor
 
 from .mebt.model import Mebt
+from .schedules import choice_factor, masked_count, progress
 
 # What the exported model asks the page to start from (GenerationOptions); chosen by looking at sheets.
 SAMPLING: dict[str, float | int] = {"steps": 24, "choiceTemperature": 6, "temperature": 1}
+
+
+def nucleus(probabilities: Tensor, share: float) -> Tensor:
+    """The likeliest of [..., V] that together reach `share`, at least one, and nothing else."""
+    ranked, order = probabilities.sort(-1, descending=True)
+    kept = ranked * (ranked.cumsum(-1) - ranked < share)
+    return torch.zeros_like(probabilities).scatter_(-1, order, kept / kept.sum(-1, keepdim=True))
 
 
 @torch.no_grad()
@@ -30,6 +36,8 @@ def sample_tokens(
     revise: int = 0,
     revise_temperature: float = 0.7,
     seed: int = 0,
+    schedule: str = "cosine",
+    top_p: float = 1.0,
 ) -> Tensor:
     """-> ids [B, T', H', W']."""
     _, h, w = model.config.grid
@@ -47,6 +55,8 @@ def sample_tokens(
         if k:
             logits = logits.masked_fill(logits < logits.topk(k, -1).values[..., -1:], -torch.inf)
         probabilities = logits.softmax(-1)
+        if top_p < 1:
+            probabilities = nucleus(probabilities, top_p)
         noise = torch.empty_like(probabilities).exponential_(generator=generator)
         ids = (probabilities / noise).argmax(-1)
         return ids, probabilities.gather(-1, ids.unsqueeze(-1)).squeeze(-1)
@@ -55,15 +65,16 @@ def sample_tokens(
         ids, _score = draw(context, target[:, :1], 1.0, 0)
         tokens.scatter_(1, target[:, :1], ids)
         context, target = torch.cat([context, target[:, :1]], 1), target[:, 1:]
-    for step in range(steps):
-        t = (step + 1) / steps
-        masked = 0 if t == 1 else math.ceil(math.cos(math.pi / 2 * t) * n)
+    for t in progress(steps):
+        masked = masked_count(schedule, t, n)
         if masked > target.shape[1]:
             continue
         ids, score = draw(context, target, temperature, top_k)
         tokens.scatter_(1, target, ids)
         gumbel = -torch.empty_like(score).exponential_(generator=generator).log()
-        rank = (score.clamp_min(1e-20).log() + choice_temperature * (1 - t) * gumbel).argsort(1, descending=True)
+        rank = (score.clamp_min(1e-20).log() + choice_temperature * choice_factor("linear", t) * gumbel).argsort(
+            1, descending=True
+        )
         target = target.gather(1, rank)
         keep = target.shape[1] - masked
         context, target = torch.cat([context, target[:, :keep]], 1), target[:, keep:]

@@ -17,6 +17,7 @@ from torch import Tensor
 from ..mebt.load import load_mebt
 from ..mebt.model import Mebt
 from ..sampling import SAMPLING, sample_tokens
+from ..schedules import SCHEDULES
 from ..tokenizer.load import load_tokenizer
 from ..tokenizer.model import Tokenizer
 from .clips import ClipWriter
@@ -40,6 +41,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--count", type=int, default=64)
     parser.add_argument("--steps", type=int, default=int(SAMPLING["steps"]))
     parser.add_argument("--choice-temperature", type=float, default=float(SAMPLING["choiceTemperature"]))
+    parser.add_argument("--temperature", type=float, default=1.0)
+    parser.add_argument("--top-p", type=float, default=1.0)
+    parser.add_argument("--schedule", choices=list(SCHEDULES), default="cosine")
     parser.add_argument("--latent-frames", type=int, default=0, help="0: the model's own length")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True)
@@ -55,18 +59,31 @@ def reconstruct(tokenizer: Tokenizer, clips: Array, count: int, out: Path) -> No
         print(f"{writer.finished} of {count}", flush=True)
 
 
-def sample(
-    tokenizer: Tokenizer, mebt: Mebt, count: int, latent: int, steps: int, choice: float, seed: int, out: Path
-) -> None:
-    """Uncurated: clip i has the seed `seed` + i."""
+def sample(tokenizer: Tokenizer, mebt: Mebt, args: argparse.Namespace) -> None:
+    """Uncurated: clip i has the seed `args.seed` + i."""
+    latent = args.latent_frames or mebt.config.grid[0]
     t, h, w = tokenizer.config.downsample
     extent = (latent * t, mebt.config.grid[1] * h, mebt.config.grid[2] * w)
-    options = {"seed": seed, "steps": steps, "choiceTemperature": choice, "frames": extent[0]}
-    writer = ClipWriter(out, {"backend": "pytorch", "options": options}, count, extent)
-    while writer.finished < count:
-        ids = sample_tokens(mebt, 1, latent, steps, choice, seed=seed + writer.finished)
+    chosen = {
+        "choice_temperature": args.choice_temperature,
+        "temperature": args.temperature,
+        "top_p": args.top_p,
+        "schedule": args.schedule,
+    }
+    options = {
+        "seed": args.seed,
+        "steps": args.steps,
+        "frames": extent[0],
+        "choiceTemperature": args.choice_temperature,
+        "temperature": args.temperature,
+        "topP": args.top_p,
+        "schedule": args.schedule,
+    }
+    writer = ClipWriter(args.out, {"backend": "pytorch", "options": options}, args.count, extent)
+    while writer.finished < args.count:
+        ids = sample_tokens(mebt, 1, latent, args.steps, seed=args.seed + writer.finished, **chosen)
         writer.write(as_uint8(tokenizer.decode_tokens(ids)[0]))
-        print(f"{writer.finished} of {count}", flush=True)
+        print(f"{writer.finished} of {args.count}", flush=True)
 
 
 @torch.no_grad()
@@ -79,9 +96,7 @@ def main() -> None:
         clips = np.load(args.clips, mmap_mode="r")
         reconstruct(tokenizer, clips, min(args.count, len(clips)), args.out)
         return
-    mebt = load_mebt(args.mebt)
-    latent = args.latent_frames or mebt.config.grid[0]
-    sample(tokenizer, mebt, args.count, latent, args.steps, args.choice_temperature, args.seed, args.out)
+    sample(tokenizer, load_mebt(args.mebt), args)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -9,9 +11,9 @@ from torch import Tensor
 from recipe.fixtures import runs
 from recipe.fixtures.models import random_mebt
 from recipe.fixtures.runs import Filter, Recorder, draft_and_revise, maskgit, probabilities
-from recipe.fixtures.schedules import SCHEDULES, masked_count, progress
 from recipe.mebt.model import Mebt, MebtConfig, mebt_modes
-from recipe.sampling import sample_tokens
+from recipe.sampling import nucleus, sample_tokens
+from recipe.schedules import SCHEDULES, masked_count, progress
 
 torch.set_num_threads(1)
 CONFIG = MebtConfig(vocabulary=7, grid=(3, 2, 4), width=12, heads=2, latent_tokens=4, modes=mebt_modes(1, 1))
@@ -33,14 +35,28 @@ class Follower(Mebt):
         return torch.nn.functional.one_hot(target % CONFIG.vocabulary, CONFIG.vocabulary).float() * 50
 
 
-@pytest.mark.parametrize("options", [{}, {"bootstrap": 5}, {"revise": 2}, {"top_k": 3, "bootstrap": 2, "revise": 1}])
-def test_every_token_is_decided(options: dict[str, int]) -> None:
+@pytest.mark.parametrize(
+    "options", [{}, {"bootstrap": 5}, {"revise": 2}, {"top_k": 3, "bootstrap": 2, "revise": 1}, {"schedule": "cube"}]
+)
+def test_every_token_is_decided(options: dict[str, Any]) -> None:
     model = Follower()
     ids = sample_tokens(model, 2, 3, 6, 4.0, **options)
     assert torch.equal(ids.flatten(1), torch.arange(24).expand(2, 24) % CONFIG.vocabulary)
     contexts = [context for context, _ in model.passes][: len(model.passes) - 2 * options.get("revise", 0)]
     assert contexts == sorted(contexts)
     assert contexts[0] == 0
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "cube"])
+def test_a_step_leaves_masked_what_its_schedule_says(schedule: str) -> None:
+    model = Follower()
+    sample_tokens(model, 1, 3, 6, 4.0, schedule=schedule)
+    assert [target for _, target in model.passes] == [24, *(masked_count(schedule, t, 24) for t in progress(6)[:-1])]
+
+
+def test_the_least_likely_are_not_drawn_below_top_p() -> None:
+    kept = nucleus(torch.tensor([[0.5, 0.05, 0.3, 0.15]]), 0.7)
+    assert torch.allclose(kept, torch.tensor([[0.625, 0.0, 0.375, 0.0]]))
 
 
 def test_fewer_latent_frames_than_trained() -> None:
