@@ -70,6 +70,12 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--frames", type=int, default=16)
     parser.add_argument("--crop", type=int, default=0, help="pixels a side of the cuts; 0: whole pictures")
+    parser.add_argument(
+        "--open-steps",
+        type=int,
+        default=0,
+        help="steps without the codebook, so that it starts on embeddings that tell",
+    )
     parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
@@ -91,7 +97,11 @@ def main() -> None:
         random = np.random.default_rng((args.seed, run.step, workers.rank))
         video = clips.batch(workers.share(args.batch), args.frames, random, args.crop).to(workers.device)
         with workers.autocast():
-            quantized, commitment, ids = model.codebook(model.encode(video), workers)
+            embeddings = model.encode(video)
+            if run.step < args.open_steps:
+                quantized, commitment, ids = embeddings, embeddings.new_zeros(()), torch.zeros(0, dtype=torch.long)
+            else:
+                quantized, commitment, ids = model.codebook(embeddings, workers)
             decoded = model.decode(quantized)
         loss = reconstruction_loss(decoded.float(), video)
         (loss + 0.25 * commitment).backward()
@@ -106,7 +116,7 @@ def main() -> None:
             )
         if run.step % 100 == 0:
             run.save()
-            if workers.first:
+            if workers.first and bool(model.codebook.ready):
                 score, used = evaluate(model, validation, 8, workers)
                 run.log(validation_psnr=score, codes_used=used)
     run.save()
