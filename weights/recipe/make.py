@@ -69,7 +69,7 @@ class Settings:
 def settings(args: argparse.Namespace) -> Settings:
     return Settings(
         clips=args.clips,
-        held_out=max(8, args.clips // 16),
+        held_out=min(512, max(8, args.clips // 16)),
         tokenizer=120 * args.scale,
         refinement=30 * args.scale,
         transformer=360 * args.scale,
@@ -113,7 +113,7 @@ def transformer(args: argparse.Namespace, chosen: Settings) -> Iterator[Step]:
         cut = call("mebt.tokens", tokenizer=base, clips=out / f"{split}.npy", out=path, flip=mirrored)
         yield Step(path.stem, cut, path)
     read = {"train": [plain, flip], "validation": validation, "tokenizer": base}
-    plan = {"lr": 1.5e-3, "shortest": 4, "batch": chosen.batch, "compile": True}
+    plan = {"lr": 1.5e-3, "shortest": 16, "batch": chosen.batch, "compile": True}
     trained = call("mebt.train", model=args.model, **read, **plan, minutes=chosen.transformer, out=out / "mebt")
     yield Step("transformer", trained, processes=args.processes)
 
@@ -140,10 +140,12 @@ def evaluated(args: argparse.Namespace, chosen: Settings, both: dict[str, Path])
     seen = {"train": out / "train.npy", "labels": out / "train.jsonl"}
     yield Step("network", call("evaluate.network", **seen, **test, device=args.device, out=network), network)
     of_test = {"clips": out / "test.npy", "count": chosen.held_out}
-    yield Step("reconstructions", call("evaluate.sample", tokenizer=both["tokenizer"], **of_test, out=rebuilt))
+    kept = call("evaluate.sample", tokenizer=both["tokenizer"], **of_test, device=args.device, out=rebuilt)
+    yield Step("reconstructions", kept)
     folders = {f"{steps} steps": (steps, out / f"steps-{steps}") for steps in args.steps}
     for name, (steps, folder) in folders.items():
-        yield Step(name, call("evaluate.sample", **both, count=chosen.samples, steps=steps, out=folder))
+        drawn = call("evaluate.sample", **both, count=chosen.samples, steps=steps, device=args.device, out=folder)
+        yield Step(name, drawn)
     named = [f"{name}={folder}" for name, (_, folder) in folders.items()]
     compared = {"reconstructions": rebuilt, "samples": named, "proof": chosen.held_out, "device": args.device}
     yield Step("evaluation", call("evaluate", network=network, **test, **compared, **both, out=args.exported))
@@ -160,7 +162,7 @@ def parse(given: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="folder for clips, checkpoints, logs")
     parser.add_argument("--exported", type=Path, required=True, help="folder of the model; its name is the model's")
     parser.add_argument("--data", type=Path, help="folder of video files in the place of rendered clips")
-    parser.add_argument("--clips", type=int, default=20_000, help="rendered for training")
+    parser.add_argument("--clips", type=int, default=6000, help="rendered for training; 6 MB each for sky-128")
     parser.add_argument("--samples", type=int, default=512, help="for each number of steps")
     parser.add_argument("--steps", type=int, nargs="+", default=[1, 2, 4, 8, 12, 16, 24, 32, 64])
     parser.add_argument("--scale", type=float, default=1.0, help="of all minutes of training")

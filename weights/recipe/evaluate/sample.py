@@ -47,14 +47,15 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--latent-frames", type=int, default=0, help="0: the model's own length")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=0, help="0: as many as PyTorch takes")
     return parser.parse_args()
 
 
-def reconstruct(tokenizer: Tokenizer, clips: Array, count: int, out: Path) -> None:
+def reconstruct(tokenizer: Tokenizer, clips: Array, count: int, device: str, out: Path) -> None:
     writer = ClipWriter(out, {"backend": "pytorch", "reconstructed": True}, count, clips.shape[1:4])
     while writer.finished < count:
-        ids = tokenizer.tokens(to_video(clips[writer.finished : writer.finished + 1]))
+        ids = tokenizer.tokens(to_video(clips[writer.finished : writer.finished + 1], device))
         writer.write(as_uint8(tokenizer.decode_tokens(ids)[0]))
         print(f"{writer.finished} of {count}", flush=True)
 
@@ -91,12 +92,12 @@ def main() -> None:
     args = parse()
     if args.threads:
         torch.set_num_threads(args.threads)
-    tokenizer = load_tokenizer(args.tokenizer)
+    tokenizer = load_tokenizer(args.tokenizer).to(args.device)
     if args.clips:
         clips = np.load(args.clips, mmap_mode="r")
-        reconstruct(tokenizer, clips, min(args.count, len(clips)), args.out)
+        reconstruct(tokenizer, clips, min(args.count, len(clips)), args.device, args.out)
         return
-    sample(tokenizer, load_mebt(args.mebt), args)
+    sample(tokenizer, load_mebt(args.mebt).to(args.device), args)
 
 
 if __name__ == "__main__":
