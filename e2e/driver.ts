@@ -8,6 +8,7 @@ export { expect };
 
 export const TINY = 'weights/tiny/manifest.json';
 export const SKY = 'weights/sky-64/manifest.json';
+export const LARGE_SKY = 'weights/sky-128/manifest.json';
 
 export type Query = Readonly<Record<string, string | number>>;
 

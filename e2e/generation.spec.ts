@@ -11,6 +11,7 @@ import {
   finished,
   generate,
   generatedVideo,
+  LARGE_SKY,
   livePreview,
   open,
   openAdvanced,
@@ -27,16 +28,18 @@ import {
   watchEngine,
 } from './driver';
 
-const skyIsBuilt = existsSync(resolve(import.meta.dirname, '../dist', SKY));
+const isBuilt = (model: string) => existsSync(resolve(import.meta.dirname, '../dist', model));
+const skyIsBuilt = isBuilt(SKY);
 
 const CASES = [
   { name: 'a tiny model', query: { model: TINY, backend: 'wasm', frames: 16, steps: 8, seed: 1 } },
   { name: 'sky-64', query: { model: SKY, backend: 'wasm', frames: 16, steps: 6, seed: 1 } },
+  { name: 'sky-128', query: { model: LARGE_SKY, backend: 'wasm', frames: 16, steps: 4, seed: 1 } },
 ];
 
 for (const { name, query } of CASES) {
   test(`${name} on WebAssembly makes a clip and shows every step of it`, async ({ page }) => {
-    test.skip(query.model === SKY && !skyIsBuilt, 'weights/sky-64 is not built');
+    test.skip(query.model !== TINY && !isBuilt(query.model), `weights/${name} is not built`);
     const engine = await watchEngine(page);
     await open(page, query);
     await ready(page);

@@ -8,6 +8,7 @@ import {
   generate,
   open,
   ready,
+  SKY,
   setSlider,
   slider,
   TINY,
@@ -151,6 +152,28 @@ test('a full disk gives a sentence and loses nothing', async ({ page, context })
   expect(await storedNames(page)).toEqual([]);
   await page.keyboard.press('Escape');
   await generate(page);
+});
+
+test('the page’s own models are listed with their size and, after a clip, how fast they would be here', async ({
+  page,
+}) => {
+  await open(page, { ...QUICK, model: SKY, frames: 16 });
+  await ready(page);
+  await button(page, 'Models').click();
+  for (const name of ['sky-64', 'sky-128']) {
+    await expect(row(page, name)).toContainText(/\d+\.\d MB/);
+    await expect(row(page, name)).not.toContainText('for a second of video');
+  }
+  await page.keyboard.press('Escape');
+  await generate(page);
+  await button(page, 'Models').click();
+  const words = /about (?:(\d+) min )?(\d+(?:\.\d)?) (m?s) for a second of video, here/;
+  const seconds = async (name: string) => {
+    await expect(row(page, name)).toContainText(words);
+    const [, minutes = 0, number, unit] = words.exec((await row(page, name).textContent()) ?? '') ?? [];
+    return 60 * Number(minutes) + Number(number) * (unit === 'ms' ? 0.001 : 1);
+  };
+  expect(await seconds('sky-128')).toBeGreaterThan(2 * (await seconds('sky-64')));
 });
 
 test('a link to a model of another machine says so and offers the page’s own', async ({ page }) => {

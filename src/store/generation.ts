@@ -7,6 +7,8 @@ import { failureOf, type PageContext } from './context';
 import { fixedShareOf, type PageState } from './state';
 import { duration } from './words';
 
+/** Floating-point operations of a clip that tells a pace: what takes the time of smaller ones is not arithmetic. */
+const TELLING_FLOPS = 5e9;
 /** Steps that the time left is judged by. */
 const RECENT_STEPS = 4;
 
@@ -132,9 +134,10 @@ function takeEvent(
     });
   } else {
     const { frames, width, height, frameRate } = event.clip;
+    const { flops, milliseconds } = event;
     held.clip = event.clip;
     store.setState({
-      pace: event.flops === null ? state.pace : event.flops / event.milliseconds,
+      pace: flops !== null && flops >= TELLING_FLOPS ? flops / milliseconds : state.pace,
       generation: 'idle',
       progress: null,
       view: 'clip',
@@ -147,7 +150,7 @@ function takeEvent(
         height,
         frameRate,
       },
-      status: `${frames} frames in ${duration(event.milliseconds)}.`,
+      status: `${frames} frames in ${duration(milliseconds)}.`,
     });
   }
 }
