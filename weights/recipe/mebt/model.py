@@ -59,6 +59,10 @@ MEBTS = {
     "sky-64": MebtConfig(
         vocabulary=1024, grid=(8, 16, 16), width=256, heads=8, latent_tokens=128, modes=mebt_modes(3, 2)
     ),
+    # As much of sky-128 as two cores train: half of its length, and sky-64's blocks, from which it can start.
+    "sky-128-short": MebtConfig(
+        vocabulary=2048, grid=(16, 16, 16), width=256, heads=8, latent_tokens=256, modes=mebt_modes(3, 2)
+    ),
     "sky-128": MebtConfig(
         vocabulary=2048, grid=(32, 16, 16), width=320, heads=10, latent_tokens=256, modes=mebt_modes(3, 2, think=2)
     ),

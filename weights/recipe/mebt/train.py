@@ -23,7 +23,9 @@ from torch import Tensor, nn
 from ..optim import Average, Optimizer, Run
 from ..tokenizer.load import load_tokenizer
 from ..workers import Workers, join_workers
+from .load import load_mebt
 from .model import MEBTS, Block, Mebt
+from .start import start_from
 
 MASKED_SHARES = (0.125, 0.5, 0.875, 1.0)
 
@@ -188,6 +190,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--train", type=Path, required=True, nargs="+", help="token grids, one file or more")
     parser.add_argument("--validation", type=Path, required=True)
     parser.add_argument("--tokenizer", type=Path, required=True, help="its codebook starts the embeddings")
+    parser.add_argument("--start", type=Path, help="checkpoint of a transformer with the same blocks, to start from")
+    parser.add_argument("--start-tokenizer", type=Path, help="that it was trained with")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=65.0)
     parser.add_argument("--batch", type=int, default=12)
@@ -196,7 +200,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--save-every", type=int, default=100)
     parser.add_argument("--compile", action="store_true", help="torch.compile the blocks: about twice as fast on a CPU")
-    return parser.parse_args()
+    args = parser.parse_args()
+    if (args.start is None) != (args.start_tokenizer is None):
+        parser.error("--start and --start-tokenizer come together")
+    return args
 
 
 def main() -> None:
@@ -205,14 +212,19 @@ def main() -> None:
     path, log = args.out / "mebt.pt", args.out / "mebt.jsonl"
     torch.manual_seed(args.seed)
     model = Mebt(MEBTS[args.model])
-    model.start_from_codebook(load_tokenizer(args.tokenizer).codebook.codes)
+    tokenizer = load_tokenizer(args.tokenizer)
+    if args.start:
+        print(start_from(model, tokenizer, load_mebt(args.start), load_tokenizer(args.start_tokenizer)))
+    else:
+        model.start_from_codebook(tokenizer.codebook.codes)
     model.to(workers.device)
     optimizer, average = optimize(model, args.lr)
     run = Run(path, log, model, model.config.to_json(), (optimizer, average), args.minutes, workers)
-    grids, validation = load_grids(args.train), load_grids([args.validation]).flatten(1)
+    longest = model.config.grid[0]  # of a longer clip every part is a clip
+    grids, validation = load_grids(args.train), load_grids([args.validation])[:, :longest].flatten(1)
     if args.compile:
         compile_blocks(model.blocks)
-    plan = Plan(args.batch, args.seed, shortest=args.shortest)
+    plan = Plan(args.batch, args.seed, frames=longest, shortest=args.shortest)
     train(run, grids, plan, lambda: held_out(model, validation[:16]), args.save_every)
     average.load_into(model)
     if workers.first:
