@@ -32,6 +32,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--matrices", choices=["int8", "int4", "float16", "float32"], default="int8")
     parser.add_argument("--group", type=int, choices=[32, 64], default=64, help="rows of int4 that share a scale")
+    parser.add_argument("--top-p", type=float, default=1.0, help="that the page begins with")
     parser.add_argument("--encoder", action="store_true", help="export the encoder too")
     args = parser.parse_args()
     torch.manual_seed(0)
@@ -42,7 +43,7 @@ def main() -> None:
         "tokenizer": tokenizer_json(tokenizer.config, args.encoder),
         "grid": list(mebt.config.grid),
         "frameRate": FRAME_RATE,
-        "sampling": SAMPLING,
+        "sampling": SAMPLING | ({} if args.top_p == 1 else {"topP": args.top_p}),
     }
     if args.matrices in ("int8", "int4"):
         turn(mebt)

@@ -123,7 +123,7 @@ def exported(args: argparse.Namespace, chosen: Settings) -> Iterator[Step]:
     out, to = args.out, args.exported
     refined, mebt = out / "refined" / "tokenizer.pt", out / "mebt" / "mebt.pt"
     both = {"tokenizer": refined, "mebt": mebt}
-    yield Step("export", call("export", **both, clips=out / "train.npy", name=to.name, out=to))
+    yield Step("export", call("export", **both, clips=out / "train.npy", name=to.name, top_p=0.9, out=to))
     held = out / f"{'validation' if args.data else 'test'}.npy"
     kept = call("sheet", "reconstructions", tokenizer=refined, clips=held, count=6, out=to / "reconstructions.png")
     yield Step("sheet of reconstructions", kept)
