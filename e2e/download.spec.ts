@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { Page } from '@playwright/test';
-import { button, expect, failureLine, generate, open, test } from './driver';
+import { button, expect, failureLine, generate, open, TINY, test } from './driver';
 import { patchWorker } from './faults';
 
 const FRAMES = 16;
@@ -134,8 +134,7 @@ for (const format of ['MP4', 'WebM', 'GIF'] as const) {
 
 /** What the model says its clips are: read from its own manifest, not from the page. */
 async function clipFacts(page: Page): Promise<{ rate: number; width: number; height: number }> {
-  return page.evaluate(async () => {
-    const url = new URLSearchParams(location.search).get('model') ?? '';
+  return page.evaluate(async (url) => {
     const { model } = (await (await fetch(url)).json()) as {
       model: {
         frameRate: number;
@@ -146,7 +145,7 @@ async function clipFacts(page: Page): Promise<{ rate: number; width: number; hei
     const size = (axis: 1 | 2) =>
       model.tokenizer.decoder.reduce((extent, { stride }) => extent * stride[axis], model.grid[axis]);
     return { rate: model.frameRate, height: size(1), width: size(2) };
-  });
+  }, TINY);
 }
 
 test('without WebCodecs the page still writes GIF, and says why it offers nothing else', async ({ page }) => {
