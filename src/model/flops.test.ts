@@ -1,49 +1,33 @@
 import { describe, expect, it } from 'vitest';
+import { OFFICIAL } from '../../bench/sizes';
 import { randomModel } from '../../bench/weights';
-import type { BlockMode, TransformerConfig } from '../config/model';
+import type { TransformerConfig } from '../config/model';
 import { denseOf } from '../config/model';
 import { autoregressiveFlops, decoderFlops, transformerFlops } from './flops';
-
-const repeat = (times: number, ...modes: BlockMode[]): BlockMode[] =>
-  Array.from({ length: times }, () => modes).flat();
-
-/** The official model: 24 layers of width 1024, 256 latent tokens, 16,384 codes. */
-const OFFICIAL: TransformerConfig = {
-  width: 1024,
-  heads: 16,
-  latentTokens: 256,
-  vocabulary: 16384,
-  positions: 8192,
-  modes: [
-    ...repeat(6, 'latent_enc', 'latent_self'),
-    'latent_enc',
-    ...repeat(5, 'latent_dec', 'lt2l'),
-    'latent_dec',
-  ],
-};
 
 describe('operations of a forward pass of the official model at half context', () => {
   it.each([
     [1024, 0.235],
     [8192, 1.054],
   ])('%d tokens: %d TFLOP', (tokens, tera) => {
-    expect(transformerFlops(OFFICIAL, tokens / 2, tokens / 2) / 1e12).toBeCloseTo(tera, 3);
+    expect(transformerFlops(OFFICIAL.transformer, tokens / 2, tokens / 2) / 1e12).toBeCloseTo(tera, 3);
   });
 
   it.each([
     [1024, 0.76],
     [8192, 11.8],
   ])('dense, %d tokens, with a head over all of them: %d TFLOP', (tokens, tera) => {
-    const { width, vocabulary } = OFFICIAL;
+    const { width, vocabulary } = OFFICIAL.transformer;
     const headOfContext = tokens * width * vocabulary; // 2 · N/2 · C · V
-    const got = (transformerFlops(denseOf(OFFICIAL), tokens / 2, tokens / 2) + headOfContext) / 1e12;
+    const got =
+      (transformerFlops(denseOf(OFFICIAL.transformer), tokens / 2, tokens / 2) + headOfContext) / 1e12;
     expect(Math.abs(got / tera - 1)).toBeLessThan(0.01);
   });
 });
 
 it('an autoregressive clip costs what its steps cost one by one', () => {
   const config: TransformerConfig = {
-    ...OFFICIAL,
+    ...OFFICIAL.transformer,
     width: 8,
     vocabulary: 16,
     modes: ['latent_self', 'latent_self'],
@@ -57,7 +41,14 @@ it('an autoregressive clip costs what its steps cost one by one', () => {
 
 it('a decode counts the taps of an up-convolution that are multiplied', () => {
   const model = randomModel('one stage', {
-    transformer: { ...OFFICIAL, width: 8, heads: 2, vocabulary: 16, positions: 8, modes: ['latent_dec'] },
+    transformer: {
+      ...OFFICIAL.transformer,
+      width: 8,
+      heads: 2,
+      vocabulary: 16,
+      positions: 8,
+      modes: ['latent_dec'],
+    },
     tokenizer: {
       codes: 16,
       codeWidth: 4,
