@@ -13,7 +13,6 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -81,12 +80,11 @@ def pack_int4(levels: Array) -> Array:
     return words
 
 
-@dataclass
-class Tensor:
-    """One tensor ready to store: channels last, with the dtype that it is stored in."""
-
-    value: Array
-    dtype: str
+def unpack_int4(words: Array, columns: int) -> Array:
+    """What pack_int4 has packed: uint32 [I, ceil(O/8)] -> levels [I, O]."""
+    nibbles = (words[:, :, None] >> np.arange(0, 32, 4, dtype=np.uint32)) & 15
+    levels: Array = ((nibbles.astype(np.int8) ^ 8) - 8).reshape(len(words), -1)[:, :columns]
+    return levels
 
 
 # Where nearly all weights of a transformer lie.
@@ -176,3 +174,27 @@ def write_model(
     text = text.replace(f'"sha256": "{"0" * 64}"', f'"sha256": "{digest}"')
     (folder / "manifest.json").write_text(text)
     return {**manifest, "sha256": digest}
+
+
+def read_tensors(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Array]:
+    """Every tensor in float32, as the page dequantizes it; from the shards alone."""
+    shards = [(folder / shard["file"]).read_bytes() for shard in manifest["shards"]]
+
+    def numbers(place: Mapping[str, Any], dtype: str, shape: tuple[int, ...]) -> Array:
+        count = int(np.prod(shape))
+        return np.frombuffer(shards[place["shard"]], dtype, count, place["offset"]).reshape(shape)
+
+    found = {}
+    for tensor in manifest["tensors"]:
+        shape = tuple(tensor["shape"])
+        if tensor["dtype"] == "int4":
+            rows, columns = shape
+            words = numbers(tensor, "uint32", (rows, -(-columns // 8)))
+            scale = numbers(tensor["scale"], "float32", (-(-rows // tensor["group"]), columns))
+            values = unpack_int4(words, columns) * scale.repeat(tensor["group"], 0)[:rows]
+        else:
+            values = numbers(tensor, tensor["dtype"], shape).astype(np.float32)
+            if tensor["dtype"] == "int8":
+                values = values * numbers(tensor["scale"], "float32", shape[-1:])
+        found[tensor["name"]] = values.astype(np.float32)
+    return found

@@ -1,4 +1,7 @@
-"""The trained modules as the tensors of a manifest: names of ARCHITECTURE.md, channels last, float32 numpy arrays."""
+"""The trained modules as the tensors of a manifest: names of ARCHITECTURE.md, channels last, float32 numpy arrays.
+
+The arrays are views of the weights (of modules on a CPU, in float32), so what is written into them is loaded.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,8 @@ Tensors = dict[str, Array]
 
 
 def array(x: Tensor) -> Array:
-    return x.detach().float().contiguous().numpy()
+    result: Array = x.detach().float().numpy()
+    return result
 
 
 def linear(name: str, layer: nn.Linear) -> Tensors:
@@ -81,12 +85,14 @@ def tokenizer_tensors(model: Tokenizer, encoder: bool) -> Tensors:
     tensors |= norm("tokenizer.decoder.inputNorm", model.decoder_norm)
     tensors |= stages("decoder", "up", model.decoder_stages)
     tensors |= convolution("tokenizer.decoder.output", model.output)
-    if encoder:
-        tensors |= convolution("tokenizer.encoder.input", model.encoder_input)
-        tensors |= stages("encoder", "down", model.encoder_stages)
-        tensors |= norm("tokenizer.encoder.outputNorm", model.encoder_norm)
-        tensors |= convolution("tokenizer.preQuantization", model.pre_quantization)
-    return tensors
+    return tensors | (encoder_tensors(model) if encoder else {})
+
+
+def encoder_tensors(model: Tokenizer) -> Tensors:
+    tensors = convolution("tokenizer.encoder.input", model.encoder_input)
+    tensors |= stages("encoder", "down", model.encoder_stages)
+    tensors |= norm("tokenizer.encoder.outputNorm", model.encoder_norm)
+    return tensors | convolution("tokenizer.preQuantization", model.pre_quantization)
 
 
 def tokenizer_json(config: TokenizerConfig, encoder: bool) -> dict[str, Any]:

@@ -59,12 +59,8 @@ MEBTS = {
     "sky-64": MebtConfig(
         vocabulary=1024, grid=(8, 16, 16), width=256, heads=8, latent_tokens=128, modes=mebt_modes(3, 2)
     ),
-    # As much of sky-128 as two cores train: half of its length, and sky-64's blocks, from which it can start.
-    "sky-128-short": MebtConfig(
-        vocabulary=2048, grid=(16, 16, 16), width=256, heads=8, latent_tokens=256, modes=mebt_modes(3, 2)
-    ),
     "sky-128": MebtConfig(
-        vocabulary=2048, grid=(32, 16, 16), width=320, heads=10, latent_tokens=256, modes=mebt_modes(3, 2, think=2)
+        vocabulary=2048, grid=(32, 16, 16), width=256, heads=8, latent_tokens=512, modes=mebt_modes(3, 2, think=3)
     ),
 }
 
@@ -123,19 +119,31 @@ class Block(nn.Module):
         self.projection.weight.mul_(0.1).add_(0.5 * torch.eye(width))
         self.contract.weight.mul_(0.05)
 
-    def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    @torch.no_grad()
+    def start_passing(self) -> None:
+        """Gives what asks back as it is, but normalised, which the next block does anyway: a block more that changes
+        nothing until it has learned something."""
+        self.start_local()
+        for norm in (self.norm1, self.norm2):
+            norm.reset_parameters()
+        for linear in (self.projection, self.contract):
+            nn.init.zeros_(linear.weight)
+
+    def attend(self, q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
         """[B, n, C] each; with no keys the answer is zero."""
         if k.shape[1] == 0:
             return torch.zeros_like(q)
         split = [x.unflatten(2, (self.heads, -1)).transpose(1, 2) for x in (q, k, v)]
-        return F.scaled_dot_product_attention(*split).transpose(1, 2).flatten(2)
+        return F.scaled_dot_product_attention(*split, attn_mask=bias).transpose(1, 2).flatten(2)
 
-    def update(self, asking: Tensor, answering: Tensor) -> Tensor:
+    def update(self, asking: Tensor, answering: Tensor, bias: Tensor | None = None) -> Tensor:
+        """`bias`: added to the scores of each of the answering, [1, 1, 1, n]."""
         q, k = self.norm1(asking), self.norm1(answering)
-        z = q + self.projection(self.attend(self.query(q), self.key(k), self.value(k)))
+        z = q + self.projection(self.attend(self.query(q), self.key(k), self.value(k), bias))
         return z + self.contract(F.gelu(self.expand(self.norm2(z))))
 
-    def forward(self, s: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, s: Tensor, x: Tensor, y: Tensor, stands_for: float = 1.0) -> tuple[Tensor, Tensor, Tensor]:
+        """`stands_for`: see Mebt.forward."""
         if self.mode == "latent_self":
             return self.update(s, s), x, y
         if self.mode == "latent_enc":
@@ -143,7 +151,11 @@ class Block(nn.Module):
         if self.mode == "latent_dec":
             return s, x, self.update(y, s)
         if self.mode == "lt2l":
-            return self.update(s, torch.cat([s, y], 1)), x, y
+            both, bias = torch.cat([s, y], 1), None
+            if stands_for != 1:
+                bias = s.new_zeros(1, 1, 1, both.shape[1])
+                bias[..., s.shape[1] :] = math.log(stands_for)
+            return self.update(s, both, bias), x, y
         both = torch.cat([x, y], 1)
         both = self.update(both, both)
         return s, both[:, : x.shape[1]], both[:, x.shape[1] :]
@@ -197,15 +209,19 @@ class Mebt(nn.Module):
     def start_from_codebook(self, codes: Tensor) -> None:
         start_from_codebook(self.token_embedding, self.head, codes)
 
-    def forward(self, tokens: Tensor, context: Tensor, target: Tensor, first: int = 0) -> Tensor:
+    def forward(
+        self, tokens: Tensor, context: Tensor, target: Tensor, first: int = 0, stands_for: float = 1.0
+    ) -> Tensor:
         """tokens [B, N], places of context [B, NC] and target [B, NT] among them -> logits [B, NT, V].
 
         `first`: the position in the grid of the tokens' first, for a window that is cut from the middle.
+        `stands_for`: how many masked tokens each target stands for, where `target` is a random part of them: what the
+        latent tokens read of the targets is weighted so that it is, but for chance, what they would read of all.
         """
         known = self.token_embedding(tokens.gather(1, context))
         x = known + self.position_embedding[first + context]
         y = self.mask_embedding + self.position_embedding[first + target]
         s = self.latent_tokens.expand(tokens.shape[0], -1, -1).contiguous()
         for block in self.blocks:
-            s, x, y = block(s, x, y)
+            s, x, y = block(s, x, y, stands_for)
         return self.head(self.final_norm(y))

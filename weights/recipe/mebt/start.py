@@ -4,6 +4,9 @@ What carries over as it is: blocks and norms, which know how to route by place a
 latent tokens are interpolated from grid to grid. The two vocabularies meet in what their codes look like: old
 embeddings and rows of the head are regressed on the codes' colours, and a new code gets what its own colours say,
 beside what tells it from codes that look alike (its vector, along directions that colours do not use).
+
+Or goes on from one that reads the same codes (`go_on_from`), in a longer grid and with more blocks: the paper's
+curriculum across trainings.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..tokenizer.model import Tokenizer
-from .model import Grid, Mebt, latent_cells
+from .model import Block, Grid, Mebt, grid_embedding, latent_cells
 
 PATCH = 4  # of the picture that a code is known by, pixels a side
 RIDGE = 1e-2
@@ -60,14 +63,31 @@ def resized(rows: Tensor, old: Grid, new: Grid) -> Tensor:
     return F.interpolate(grid, size=new, mode="trilinear", align_corners=False).flatten(2)[0].t().contiguous()
 
 
+def carry_blocks(model: Mebt, other: Mebt) -> None:
+    """The other's blocks in their order, each into the next of its mode; what is more passes on what it gets.
+
+    Raises ValueError if width or heads differ, or a block of the other's finds no place.
+    """
+    a, b = model.config, other.config
+    if (a.width, a.heads) != (b.width, b.heads):
+        raise ValueError(f"start: width and heads must be the other's, got {a} for {b}")
+    left = list(other.blocks)
+    for block in model.blocks:
+        assert isinstance(block, Block)
+        if left and left[0].mode == block.mode:
+            block.load_state_dict(left.pop(0).state_dict())
+        else:
+            block.start_passing()
+    if left:
+        raise ValueError(f"start: blocks must be the other's, or more between them, got {a.modes} for {b.modes}")
+    model.final_norm.load_state_dict(other.final_norm.state_dict())
+
+
 @torch.no_grad()
 def start_from(model: Mebt, tokenizer: Tokenizer, other: Mebt, other_tokenizer: Tokenizer) -> dict[str, float]:
-    """Fills `model`. -> the shares of embedding and head that looks explain. Raises ValueError if blocks differ."""
+    """Fills `model` from one of another tokenizer's tokens. -> the shares of embedding and head that looks explain."""
     a, b = model.config, other.config
-    if (a.width, a.heads, a.modes) != (b.width, b.heads, b.modes):
-        raise ValueError(f"start_from: width, heads and blocks must be the other's, got {a} for {b}")
-    own = {name: value for name, value in other.state_dict().items() if name.startswith(("blocks.", "final_norm."))}
-    model.load_state_dict(own, strict=False)
+    carry_blocks(model, other)
     model.mask_embedding.copy_(other.mask_embedding)
     model.position_embedding.copy_(resized(other.position_embedding, b.grid, a.grid))
     cells = latent_cells(b.grid, b.latent_tokens), latent_cells(a.grid, a.latent_tokens)
@@ -78,3 +98,46 @@ def start_from(model: Mebt, tokenizer: Tokenizer, other: Mebt, other_tokenizer: 
         rows, explained[name] = carried(getattr(other, name).weight, old, new, codes)
         getattr(model, name).weight.copy_(rows)
     return explained
+
+
+def sines(grid: Grid, cells: Grid, width: int, stretch: int) -> Tensor:
+    """grid_embedding of a grid with `stretch` times fewer latent frames, interpolated to this one's cells."""
+    short = (grid[0] // stretch, *grid[1:])
+    few = (max(1, cells[0] // stretch), *cells[1:])
+    return resized(grid_embedding(short, width, few), few, cells)
+
+
+def continued(rows: Tensor, old: tuple[Grid, Grid], new: tuple[Grid, Grid]) -> Tensor:
+    """Rows over a grid's cells, one each -> over a longer grid's, whose cells are as large.
+
+    The sines that rows began as go on in time, in the stretch that they have (start_from stretches); what was learned
+    beside them is mirrored at the end.
+    """
+    (grid, cells), (longer, more) = old, new
+    width = rows.shape[1]
+    offs = {k: rows - sines(grid, cells, width, k) for k in (1, 2, 4) if cells[0] % k == 0 and grid[0] % k == 0}
+    stretch = min(offs, key=lambda k: float(offs[k].square().mean()))
+    learned = offs[stretch].unflatten(0, cells)
+    places = torch.arange(more[0]) % (2 * cells[0])
+    learned = learned[torch.minimum(places, 2 * cells[0] - 1 - places)]
+    result = sines(longer, more, width, stretch) + learned.flatten(0, 2)
+    result.unflatten(0, more)[: cells[0]] = rows.unflatten(0, cells)
+    return result
+
+
+@torch.no_grad()
+def go_on_from(model: Mebt, other: Mebt) -> None:
+    """Fills `model` from one that reads the same codes, and may have fewer blocks or a shorter grid, or both.
+
+    Raises ValueError if widths or heads differ, or a latent token stands for more of the longer grid.
+    """
+    a, b = model.config, other.config
+    carry_blocks(model, other)
+    cells, more = latent_cells(b.grid, b.latent_tokens), latent_cells(a.grid, a.latent_tokens)
+    sizes = [[n / c for n, c in zip(g, k, strict=True)] for g, k in ((b.grid, cells), (a.grid, more))]
+    if sizes[0] != sizes[1] or a.grid[1:] != b.grid[1:] or a.vocabulary != b.vocabulary:
+        raise ValueError(f"start: codes, rows, columns and what a latent token stands for must agree, got {a} for {b}")
+    for name in ("mask_embedding", "token_embedding.weight", "head.weight"):
+        model.get_parameter(name).copy_(other.get_parameter(name))
+    model.position_embedding.copy_(continued(other.position_embedding, (b.grid, b.grid), (a.grid, a.grid)))
+    model.latent_tokens.copy_(continued(other.latent_tokens, (b.grid, cells), (a.grid, more)))

@@ -1,8 +1,9 @@
 """Trains MeBT on token grids (recipe.mebt.tokens). Resumable: run it again with the same --out and it goes on.
 
 Under `torchrun` every process takes its share of the batch; a GPU is used where there is one.
-One share of masked tokens a batch, as often as sampling meets it; every masked token is a target; AdamW and Muon; the
-weights that are sampled from are a moving average. Lengths are mixed: short clips, which are cheap, at first, the whole
+One share of masked tokens a batch, as often as sampling meets it; every masked token is a target, or with `--targets` as
+many of a clip's, drawn at random (they say much the same, and cost most of a step); AdamW and Muon; the weights that
+are sampled from are a moving average. Lengths are mixed: short clips, which are cheap, at first, the whole
 grid more and more (the paper's curriculum), so that every length can be sampled. Held-out likelihood is logged at fixed
 shares of masked tokens.
 """
@@ -25,7 +26,7 @@ from ..tokenizer.load import load_tokenizer
 from ..workers import Workers, join_workers
 from .load import load_mebt
 from .model import MEBTS, Block, Mebt
-from .start import start_from
+from .start import go_on_from, start_from
 
 MASKED_SHARES = (0.125, 0.5, 0.875, 1.0)
 
@@ -71,9 +72,11 @@ def split_positions(batch: int, positions: int, masked: int, generator: torch.Ge
     return order[:, masked:], order[:, :masked]
 
 
-def loss_of(model: nn.Module, tokens: Tensor, context: Tensor, target: Tensor, first: int = 0) -> Tensor:
+def loss_of(
+    model: nn.Module, tokens: Tensor, context: Tensor, target: Tensor, first: int = 0, stands_for: float = 1.0
+) -> Tensor:
     with torch.autocast(tokens.device.type, torch.bfloat16):
-        logits = model(tokens, context, target, first)
+        logits = model(tokens, context, target, first, stands_for)
     return F.cross_entropy(logits.float().flatten(0, 1), tokens.gather(1, target).flatten())
 
 
@@ -108,6 +111,7 @@ class Step:
     tensors: tuple[Tensor, Tensor, Tensor]  # tokens, context, target
     first: int  # position of the tokens' first in the grid
     latent_frames: int
+    stands_for: float = 1.0  # masked tokens for each target
 
 
 @dataclass(frozen=True)
@@ -120,6 +124,7 @@ class Plan:
     shortest: int = 0  # latent frames that the curriculum starts at; 0: none
     mixed: bool = True  # shorter clips among the whole ones
     causal: bool = False  # every token is a target, as an autoregressive transformer has it
+    targets: int = 0  # of a clip, at most; 0: every masked token
 
 
 def draw_step(grids: Tensor, step: int, progress: float, plan: Plan, workers: Workers) -> Step:
@@ -136,7 +141,10 @@ def draw_step(grids: Tensor, step: int, progress: float, plan: Plan, workers: Wo
     generator = torch.Generator().manual_seed(int(own.integers(2**31)))
     tokens = draw_batch(grids, workers.share(size), length, own)
     context, target = split_positions(len(tokens), tokens.shape[1], masked, generator)
-    return Step((tokens, context, target), first * area, length)
+    stands_for = 1.0
+    if 0 < plan.targets < masked:
+        target, stands_for = target[:, : plan.targets], masked / plan.targets
+    return Step((tokens, context, target), first * area, length, stands_for)
 
 
 def optimize(model: nn.Module, lr: float) -> tuple[Optimizer, Average]:
@@ -168,7 +176,7 @@ def train(
     while run.progress() < 1:
         step = draw_step(grids, run.step, run.progress(), plan, run.workers)
         tokens, context, target = (t.to(run.workers.device) for t in step.tensors)
-        loss = loss_of(run.model, tokens, context, target, step.first)
+        loss = loss_of(run.model, tokens, context, target, step.first, step.stands_for)
         loss.backward()
         run.update(warmup)
         if cost:
@@ -190,19 +198,20 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--train", type=Path, required=True, nargs="+", help="token grids, one file or more")
     parser.add_argument("--validation", type=Path, required=True)
     parser.add_argument("--tokenizer", type=Path, required=True, help="its codebook starts the embeddings")
-    parser.add_argument("--start", type=Path, help="checkpoint of a transformer with the same blocks, to start from")
-    parser.add_argument("--start-tokenizer", type=Path, help="that it was trained with")
+    parser.add_argument("--start", type=Path, help="checkpoint of a transformer of the same width, to start from")
+    parser.add_argument("--start-tokenizer", type=Path, help="that it was trained with; left out: one of the same codes")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=65.0)
     parser.add_argument("--batch", type=int, default=12)
+    parser.add_argument("--targets", type=int, default=0, help="of a clip, at most; 0: every masked token")
     parser.add_argument("--shortest", type=int, default=0, help="latent frames that the curriculum starts at; 0: none")
     parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--save-every", type=int, default=100)
     parser.add_argument("--compile", action="store_true", help="torch.compile the blocks: about twice as fast on a CPU")
     args = parser.parse_args()
-    if (args.start is None) != (args.start_tokenizer is None):
-        parser.error("--start and --start-tokenizer come together")
+    if args.start_tokenizer and not args.start:
+        parser.error("--start-tokenizer needs --start")
     return args
 
 
@@ -213,8 +222,10 @@ def main() -> None:
     torch.manual_seed(args.seed)
     model = Mebt(MEBTS[args.model])
     tokenizer = load_tokenizer(args.tokenizer)
-    if args.start:
+    if args.start_tokenizer:
         print(start_from(model, tokenizer, load_mebt(args.start), load_tokenizer(args.start_tokenizer)))
+    elif args.start:
+        go_on_from(model, load_mebt(args.start))
     else:
         model.start_from_codebook(tokenizer.codebook.codes)
     model.to(workers.device)
@@ -224,7 +235,7 @@ def main() -> None:
     grids, validation = load_grids(args.train), load_grids([args.validation])[:, :longest].flatten(1)
     if args.compile:
         compile_blocks(model.blocks)
-    plan = Plan(args.batch, args.seed, frames=longest, shortest=args.shortest)
+    plan = Plan(args.batch, args.seed, frames=longest, shortest=args.shortest, targets=args.targets)
     train(run, grids, plan, lambda: held_out(model, validation[:16]), args.save_every)
     average.load_into(model)
     if workers.first:

@@ -13,7 +13,7 @@ import pytest
 
 from recipe import manifest as manifest_module
 from recipe.fixtures.models import random_mebt
-from recipe.manifest import Array, choose_dtype, pack_int4, quantize_int4, quantize_int8, write_model
+from recipe.manifest import Array, choose_dtype, pack_int4, quantize_int4, quantize_int8, read_tensors, write_model
 from recipe.mebt.model import MebtConfig
 from recipe.names import tokenizer_json, tokenizer_tensors, transformer_json, transformer_tensors
 from recipe.tokenizer.model import DecoderStage, EncoderStage, Stage, Tokenizer, TokenizerConfig
@@ -33,37 +33,6 @@ def exported() -> tuple[dict[str, Any], dict[str, Array]]:
     tokenizer, mebt = Tokenizer(TOKENIZER).requires_grad_(False), random_mebt(MEBT, 1)
     model = {"transformer": transformer_json(mebt), "tokenizer": tokenizer_json(TOKENIZER, True), "grid": [2, 2, 3]}
     return model, transformer_tensors(mebt) | tokenizer_tensors(tokenizer, True)
-
-
-def read_back(folder: Path, manifest: dict[str, Any]) -> dict[str, Array]:
-    """Tensors as the page's loader reads them, from the manifest and the shards alone."""
-    shards = [(folder / shard["file"]).read_bytes() for shard in manifest["shards"]]
-    found = {}
-    for tensor in manifest["tensors"]:
-        shape, size = tensor["shape"], int(np.prod(tensor["shape"]))
-        if tensor["dtype"] == "int4":
-            found[tensor["name"]] = read_int4(tensor, shards)
-            continue
-        values = np.frombuffer(shards[tensor["shard"]], tensor["dtype"], size, tensor["offset"]).reshape(shape)
-        if tensor["dtype"] == "int8":
-            place = tensor["scale"]
-            scale = np.frombuffer(shards[place["shard"]], np.float32, shape[-1], place["offset"])
-            values = values.astype(np.float32) * scale
-        found[tensor["name"]] = values.astype(np.float32)
-    return found
-
-
-def read_int4(tensor: dict[str, Any], shards: list[bytes]) -> Array:
-    (rows, columns), place, group = tensor["shape"], tensor["scale"], tensor["group"]
-    per_row, groups = -(-columns // 8), -(-rows // group)
-    words = np.frombuffer(shards[tensor["shard"]], np.uint32, rows * per_row, tensor["offset"]).reshape(rows, per_row)
-    nibbles = (words[:, :, None] >> np.arange(0, 32, 4, dtype=np.uint32)) & 15
-    levels = ((nibbles.astype(np.int32) + 8) % 16 - 8).reshape(rows, -1)[:, :columns]
-    scale = np.frombuffer(shards[place["shard"]], np.float32, groups * columns, place["offset"]).reshape(
-        groups, columns
-    )
-    result: Array = levels.astype(np.float32) * scale.repeat(group, 0)[:rows]
-    return result
 
 
 def test_bytes_are_those_that_the_page_converts_to() -> None:
@@ -117,7 +86,7 @@ def test_tables_are_stored_more_exactly_than_matrices() -> None:
 @pytest.mark.parametrize(("matrices", "limit"), [("float32", 0.0), ("float16", 1e-3), ("int8", 1e-3), ("int4", 1e-3)])
 def test_a_model_reads_back(tmp_path: Path, matrices: str, limit: float) -> None:
     model, tensors = exported()
-    found = read_back(tmp_path, write_model(tmp_path, "tiny", model, tensors, matrices))
+    found = read_tensors(tmp_path, write_model(tmp_path, "tiny", model, tensors, matrices))
     assert list(found) == list(tensors)
     for name, value in tensors.items():
         bound = limit * np.abs(value).max()

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from recipe.fixtures.models import random_mebt
-from recipe.mebt.model import Mebt, MebtConfig, mebt_modes
-from recipe.mebt.start import carried, regress, resized, start_from
+from recipe.mebt.model import Mebt, MebtConfig, grid_embedding, mebt_modes
+from recipe.mebt.start import carried, continued, go_on_from, regress, resized, start_from
 from recipe.tokenizer.model import Stage, Tokenizer, TokenizerConfig
 
 torch.set_num_threads(1)
@@ -37,8 +37,44 @@ def test_blocks_stay_and_grids_are_interpolated() -> None:
 
 
 def test_other_blocks_are_refused() -> None:
-    with pytest.raises(ValueError, match="width, heads and blocks"):
+    with pytest.raises(ValueError, match="width and heads"):
         start_from(Mebt(replace(CONFIG, heads=4)), tokenizer(60, (2, 4, 4)), Mebt(CONFIG), tokenizer(60, (4, 2, 2)))
+    with pytest.raises(ValueError, match="blocks must be"):
+        go_on_from(Mebt(replace(CONFIG, modes=mebt_modes(1, 0))), Mebt(CONFIG))
+    with pytest.raises(ValueError, match="what a latent token stands for"):
+        go_on_from(Mebt(replace(CONFIG, grid=(4, 4, 4))), Mebt(CONFIG))
+
+
+def logits_of(model: Mebt) -> torch.Tensor:
+    context, target = torch.arange(model.config.positions).view(1, -1).split(model.config.positions // 2, 1)
+    with torch.no_grad():
+        result: torch.Tensor = model(torch.arange(model.config.positions).view(1, -1) % 60, context, target)
+    return result
+
+
+def test_more_blocks_change_nothing_at_first() -> None:
+    other = random_mebt(CONFIG, 1)
+    model = Mebt(replace(CONFIG, modes=mebt_modes(1, 1, think=3)))
+    go_on_from(model, other)
+    assert len(model.blocks) == len(other.blocks) + 4
+    assert torch.allclose(logits_of(model), logits_of(other), atol=2e-4)
+
+
+def test_a_longer_grid_begins_as_the_shorter_one_and_its_sines_go_on() -> None:
+    other = Mebt(CONFIG)
+    with torch.no_grad():
+        other.position_embedding.add_(0.01 * torch.randn(32, 72))
+    model = Mebt(replace(CONFIG, grid=(4, 4, 4), latent_tokens=8))
+    go_on_from(model, other)
+    assert torch.equal(model.position_embedding[:32], other.position_embedding)
+    assert torch.equal(model.latent_tokens[:4], other.latent_tokens)
+    learned = model.position_embedding - grid_embedding((4, 4, 4), 72)
+    assert learned.abs().max() < 0.1
+    stretched = resized(grid_embedding((2, 4, 4), 72), (2, 4, 4), (4, 4, 4))
+    longer = continued(stretched, ((4, 4, 4), (4, 4, 4)), ((8, 4, 4), (8, 4, 4)))
+    assert torch.allclose(
+        longer[64:], resized(grid_embedding((4, 4, 4), 72), (4, 4, 4), (8, 4, 4))[64:], atol=0.7
+    )  # a border is mirrored
 
 
 def test_rows_follow_looks_and_keep_what_tells_codes_apart() -> None:

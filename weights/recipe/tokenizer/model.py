@@ -278,6 +278,10 @@ class Tokenizer(nn.Module):
         return self.decode(F.embedding(ids, self.codebook.codes).permute(0, 4, 1, 2, 3))
 
 
+def decoder_parts(model: Tokenizer) -> tuple[nn.Module, ...]:
+    return model.post_quantization, model.decoder_norm, model.decoder_stages, model.output
+
+
 def on_sphere(x: Tensor, axis: int) -> Tensor:
     """Scales vectors along `axis` to length sqrt(D), where all codes lie.
 

@@ -28,7 +28,7 @@ from ..workers import Workers, join_workers
 from .balance import Balance, Costs
 from .critic import Critic, matching
 from .load import load_tokenizer
-from .model import Tokenizer
+from .model import Tokenizer, decoder_parts
 from .perceptual import Eye, load_eye
 from .train import evaluate, reconstruction_loss
 
@@ -117,7 +117,7 @@ class Refinement:
 def freeze_all_but_decoder(model: Tokenizer) -> None:
     """In eval mode the codebook does not move, either."""
     model.eval().requires_grad_(False)
-    for part in (model.post_quantization, model.decoder_norm, model.decoder_stages, model.output):
+    for part in decoder_parts(model):
         part.requires_grad_(True)
 
 

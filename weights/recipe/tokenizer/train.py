@@ -4,6 +4,8 @@ Under `torchrun` every process takes its share of the batch; a GPU is used where
 Loss: |x - x'| + (x - x')^2, both weighted by local contrast, + edges (differences of neighbours in space and time) +
 commitment (Eq. 1 of the paper; the codebook follows by moving average). `python -m recipe.tokenizer.train --help` lists
 the options.
+With `--start` it goes on from another tokenizer; a transformer that reads its tokens can go on, too, as codes move
+little. `--encoder-steps`: at first the encoder alone learns to speak the codes that are there (for one that is new).
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ from torch import Tensor
 from ..data import Clips
 from ..optim import Average, Optimizer, Run, psnr
 from ..workers import Workers, join_workers
-from .model import TOKENIZERS, Tokenizer
+from .load import load_tokenizer
+from .model import TOKENIZERS, Tokenizer, decoder_parts
 
 
 def edge_loss(a: Tensor, b: Tensor) -> Tensor:
@@ -76,9 +79,25 @@ def parse() -> argparse.Namespace:
         default=0,
         help="steps without the codebook, so that it starts on embeddings that tell",
     )
+    parser.add_argument("--start", type=Path, help="checkpoint of a tokenizer of the same shape, to go on from")
+    parser.add_argument("--encoder-steps", type=int, default=0, help="steps in which codebook and decoder stay")
     parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
+
+
+def begin(args: argparse.Namespace) -> Tokenizer:
+    model = Tokenizer(TOKENIZERS[args.model])
+    if args.start:
+        model.load_state_dict(load_tokenizer(args.start).state_dict())
+    return model
+
+
+def hold_decoder(model: Tokenizer, held: bool) -> None:
+    """Whether codebook and decoder stay as they are."""
+    for part in decoder_parts(model):
+        part.requires_grad_(not held)
+    model.codebook.train(not held)
 
 
 def main() -> None:
@@ -86,7 +105,7 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     path, log = args.out / "tokenizer.pt", args.out / "tokenizer.jsonl"
     torch.manual_seed(args.seed)
-    model = Tokenizer(TOKENIZERS[args.model]).to(workers.device)
+    model = begin(args).to(workers.device)
     matrices = [p for p in model.parameters() if p.ndim == 2 and min(p.shape) > 16]
     others = [p for p in model.parameters() if not (p.ndim == 2 and min(p.shape) > 16)]
     optimizer, average = Optimizer(matrices, others, args.lr, 0.0), Average(model, 0.99)
@@ -96,6 +115,7 @@ def main() -> None:
     while run.progress() < 1:
         random = np.random.default_rng((args.seed, run.step, workers.rank))
         video = clips.batch(workers.share(args.batch), args.frames, random, args.crop).to(workers.device)
+        hold_decoder(model, run.step < args.encoder_steps)
         with workers.autocast():
             embeddings = model.encode(video)
             if run.step < args.open_steps:
