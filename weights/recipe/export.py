@@ -2,6 +2,8 @@
 
 `python -m recipe.export --tokenizer runs/tokenizer.pt --mebt runs/mebt.pt --clips runs/train.npy --name sky-64
 --out sky-64`
+
+The encoder goes beside the shards, for recipe.shipped; the page does not fetch it.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from .names import tokenizer_json, tokenizer_tensors, transformer_json, transfor
 from .preview import fit_preview
 from .rotation import turn
 from .sampling import SAMPLING
+from .shipped import write_encoder
 from .tokenizer.load import load_tokenizer
 
 FRAME_RATE = 16
@@ -33,7 +36,7 @@ def main() -> None:
     parser.add_argument("--matrices", choices=["int8", "int4", "float16", "float32"], default="int8")
     parser.add_argument("--group", type=int, choices=[32, 64], default=64, help="rows of int4 that share a scale")
     parser.add_argument("--top-p", type=float, default=1.0, help="that the page begins with")
-    parser.add_argument("--encoder", action="store_true", help="export the encoder too")
+    parser.add_argument("--encoder", action="store_true", help="in the manifest, too: for an engine that encodes")
     args = parser.parse_args()
     torch.manual_seed(0)
     tokenizer, mebt = load_tokenizer(args.tokenizer), load_mebt(args.mebt)
@@ -49,6 +52,7 @@ def main() -> None:
         turn(mebt)
     tensors = transformer_tensors(mebt) | tokenizer_tensors(tokenizer, args.encoder) | preview
     manifest = write_model(args.out, args.name, model, tensors, args.matrices, args.group)
+    write_encoder(tokenizer, args.out)
     total = sum(shard["bytes"] for shard in manifest["shards"])
     print(
         f"{args.name}: {manifest['parameters']:,} parameters, {total:,} bytes in {len(manifest['shards'])} shards, "

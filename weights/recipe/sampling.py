@@ -16,11 +16,19 @@ from .schedules import choice_factor, masked_count, progress
 SAMPLING: dict[str, float | int] = {"steps": 24, "choiceTemperature": 6, "temperature": 1}
 
 
-def nucleus(probabilities: Tensor, share: float) -> Tensor:
+FEW = 128  # codes that a nucleus is looked for among first
+
+
+def nucleus(probabilities: Tensor, share: float, few: int = FEW) -> Tensor:
     """The likeliest of [..., V] that together reach `share`, at least one, and nothing else."""
-    ranked, order = probabilities.sort(-1, descending=True)
-    kept = ranked * (ranked.cumsum(-1) - ranked < share)
-    return torch.zeros_like(probabilities).scatter_(-1, order, kept / kept.sum(-1, keepdim=True))
+    flat = probabilities.flatten(0, -2)
+    ranked, order = flat.topk(min(few, flat.shape[1]))
+    kept = torch.zeros_like(flat).scatter_(1, order, ranked * (ranked.cumsum(1) - ranked < share))
+    wide = (ranked.sum(1) < share).nonzero()[:, 0]  # rows of which they are too few
+    if len(wide):
+        ranked, order = flat[wide].sort(1, descending=True)
+        kept[wide] = torch.zeros_like(ranked).scatter_(1, order, ranked * (ranked.cumsum(1) - ranked < share))
+    return (kept / kept.sum(1, keepdim=True)).view_as(probabilities)
 
 
 @torch.no_grad()

@@ -1,8 +1,8 @@
 """Reads a shipped model back into PyTorch, so that training goes on from what is in the repository.
 
-`python -m recipe.shipped --model sky-128 --out recipe/runs/shipped` writes tokenizer.pt and mebt.pt, which every command
-that takes a checkpoint reads. Weights are those that the page dequantizes. The encoder, which the page does not need,
-lies beside the shards in encoder.safetensors; where it is not there either it begins as a new one, and
+`python -m recipe.shipped --model sky-128 --out recipe/runs/shipped` writes tokenizer.pt and mebt.pt, which every
+command that takes a checkpoint reads. Weights are those that the page dequantizes. The encoder, which the page does not
+need, lies beside the shards in encoder.safetensors; where it is not there either it begins as a new one, and
 `recipe.tokenizer.train --start … --encoder-steps N` trains it first.
 """
 

@@ -49,8 +49,8 @@ class CausalBlock(Block):
         z = x + self.projection(mixed.transpose(1, 2).flatten(2))
         return z + self.contract(F.gelu(self.expand(self.norm2(z))))
 
-    def update(self, asking: Tensor, answering: Tensor) -> Tensor:
-        """A whole sequence, which is both."""
+    def update(self, asking: Tensor, answering: Tensor, bias: Tensor | None = None) -> Tensor:
+        """A whole sequence, which is both; there are no biases."""
         q, k, v = self.project(asking)
         return self.finish(asking, F.scaled_dot_product_attention(q, k, v, is_causal=True))
 

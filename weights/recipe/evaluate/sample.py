@@ -8,7 +8,9 @@ page's engine on a CPU, and the same distribution of clips, but other ones for t
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -43,6 +45,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--choice-temperature", type=float, default=float(SAMPLING["choiceTemperature"]))
     parser.add_argument("--temperature", type=float, default=1.0)
     parser.add_argument("--top-p", type=float, default=1.0)
+    parser.add_argument("--bootstrap", type=int, default=0, help="tokens, one at a time, before the steps")
+    parser.add_argument("--revise", type=int, default=0, help="passes over the finished grid, in two halves each")
+    parser.add_argument("--revise-temperature", type=float, default=0.7)
     parser.add_argument("--schedule", choices=list(SCHEDULES), default="cosine")
     parser.add_argument("--latent-frames", type=int, default=0, help="0: the model's own length")
     parser.add_argument("--seed", type=int, default=0)
@@ -60,6 +65,11 @@ def reconstruct(tokenizer: Tokenizer, clips: Array, count: int, device: str, out
         print(f"{writer.finished} of {count}", flush=True)
 
 
+def camel_case(options: dict[str, Any]) -> dict[str, Any]:
+    """Named as the page's options."""
+    return {re.sub(r"_(.)", lambda found: found[1].upper(), name): value for name, value in options.items()}
+
+
 def sample(tokenizer: Tokenizer, mebt: Mebt, args: argparse.Namespace) -> None:
     """Uncurated: clip i has the seed `args.seed` + i."""
     latent = args.latent_frames or mebt.config.grid[0]
@@ -70,16 +80,12 @@ def sample(tokenizer: Tokenizer, mebt: Mebt, args: argparse.Namespace) -> None:
         "temperature": args.temperature,
         "top_p": args.top_p,
         "schedule": args.schedule,
+        "bootstrap": args.bootstrap,
+        "revise": args.revise,
+        "revise_temperature": args.revise_temperature,
     }
-    options = {
-        "seed": args.seed,
-        "steps": args.steps,
-        "frames": extent[0],
-        "choiceTemperature": args.choice_temperature,
-        "temperature": args.temperature,
-        "topP": args.top_p,
-        "schedule": args.schedule,
-    }
+    options = {"seed": args.seed, "steps": args.steps, "frames": extent[0], **camel_case(chosen)}
+    options["revisePasses"] = options.pop("revise")
     writer = ClipWriter(args.out, {"backend": "pytorch", "options": options}, args.count, extent)
     while writer.finished < args.count:
         ids = sample_tokens(mebt, 1, latent, args.steps, seed=args.seed + writer.finished, **chosen)

@@ -133,8 +133,8 @@ class Block(nn.Module):
         """[B, n, C] each; with no keys the answer is zero."""
         if k.shape[1] == 0:
             return torch.zeros_like(q)
-        split = [x.unflatten(2, (self.heads, -1)).transpose(1, 2) for x in (q, k, v)]
-        return F.scaled_dot_product_attention(*split, attn_mask=bias).transpose(1, 2).flatten(2)
+        q, k, v = (x.unflatten(2, (self.heads, -1)).transpose(1, 2) for x in (q, k, v))
+        return F.scaled_dot_product_attention(q, k, v, bias).transpose(1, 2).flatten(2)
 
     def update(self, asking: Tensor, answering: Tensor, bias: Tensor | None = None) -> Tensor:
         """`bias`: added to the scores of each of the answering, [1, 1, 1, n]."""

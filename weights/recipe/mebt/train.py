@@ -1,8 +1,8 @@
 """Trains MeBT on token grids (recipe.mebt.tokens). Resumable: run it again with the same --out and it goes on.
 
 Under `torchrun` every process takes its share of the batch; a GPU is used where there is one.
-One share of masked tokens a batch, as often as sampling meets it; every masked token is a target, or with `--targets` as
-many of a clip's, drawn at random (they say much the same, and cost most of a step); AdamW and Muon; the weights that
+One share of masked tokens a batch, as often as sampling meets it; every masked token is a target, or with `--targets`
+as many of a clip's, drawn at random (they say much the same, and cost most of a step); AdamW and Muon; the weights that
 are sampled from are a moving average. Lengths are mixed: short clips, which are cheap, at first, the whole
 grid more and more (the paper's curriculum), so that every length can be sampled. Held-out likelihood is logged at fixed
 shares of masked tokens.
@@ -72,6 +72,14 @@ def split_positions(batch: int, positions: int, masked: int, generator: torch.Ge
     return order[:, masked:], order[:, :masked]
 
 
+def disturbed(tokens: Tensor, context: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    """Puts a code from elsewhere in the clip at so many of the context's places: sampling makes mistakes, most when
+    many tokens are drawn at once, and who has never seen one builds on it."""
+    wrong = context[:, : round(share * context.shape[1])]  # places are in random order
+    picks = torch.randint(tokens.shape[1], wrong.shape, generator=generator)
+    return tokens.scatter(1, wrong, tokens.gather(1, picks))
+
+
 def loss_of(
     model: nn.Module, tokens: Tensor, context: Tensor, target: Tensor, first: int = 0, stands_for: float = 1.0
 ) -> Tensor:
@@ -125,6 +133,7 @@ class Plan:
     mixed: bool = True  # shorter clips among the whole ones
     causal: bool = False  # every token is a target, as an autoregressive transformer has it
     targets: int = 0  # of a clip, at most; 0: every masked token
+    noise: float = 0.0  # largest share of wrong codes in the context of a batch; half of the batches have none
 
 
 def draw_step(grids: Tensor, step: int, progress: float, plan: Plan, workers: Workers) -> Step:
@@ -141,6 +150,8 @@ def draw_step(grids: Tensor, step: int, progress: float, plan: Plan, workers: Wo
     generator = torch.Generator().manual_seed(int(own.integers(2**31)))
     tokens = draw_batch(grids, workers.share(size), length, own)
     context, target = split_positions(len(tokens), tokens.shape[1], masked, generator)
+    if plan.noise and random.random() < 0.5:
+        tokens = disturbed(tokens, context, plan.noise * random.random(), generator)
     stands_for = 1.0
     if 0 < plan.targets < masked:
         target, stands_for = target[:, : plan.targets], masked / plan.targets
@@ -199,11 +210,14 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--validation", type=Path, required=True)
     parser.add_argument("--tokenizer", type=Path, required=True, help="its codebook starts the embeddings")
     parser.add_argument("--start", type=Path, help="checkpoint of a transformer of the same width, to start from")
-    parser.add_argument("--start-tokenizer", type=Path, help="that it was trained with; left out: one of the same codes")
+    parser.add_argument(
+        "--start-tokenizer", type=Path, help="that it was trained with; left out: one of the same codes"
+    )
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=65.0)
     parser.add_argument("--batch", type=int, default=12)
     parser.add_argument("--targets", type=int, default=0, help="of a clip, at most; 0: every masked token")
+    parser.add_argument("--noise", type=float, default=0.0, help="largest share of wrong codes in a batch's context")
     parser.add_argument("--shortest", type=int, default=0, help="latent frames that the curriculum starts at; 0: none")
     parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--seed", type=int, default=0)
@@ -235,7 +249,7 @@ def main() -> None:
     grids, validation = load_grids(args.train), load_grids([args.validation])[:, :longest].flatten(1)
     if args.compile:
         compile_blocks(model.blocks)
-    plan = Plan(args.batch, args.seed, frames=longest, shortest=args.shortest, targets=args.targets)
+    plan = Plan(args.batch, args.seed, frames=longest, shortest=args.shortest, targets=args.targets, noise=args.noise)
     train(run, grids, plan, lambda: held_out(model, validation[:16]), args.save_every)
     average.load_into(model)
     if workers.first:

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from recipe.fixtures.models import random_mebt
 from recipe.mebt.model import MODES, Block, Mebt, MebtConfig, mebt_modes
-from recipe.mebt.train import draw_first, draw_length, reach, split_positions
+from recipe.mebt.train import Plan, disturbed, draw_first, draw_length, draw_step, reach, split_positions
+from recipe.workers import Workers
 
 torch.set_num_threads(1)
 CONFIG = MebtConfig(vocabulary=11, grid=(2, 3, 4), width=12, heads=2, latent_tokens=4, modes=mebt_modes(1, 1))
@@ -52,6 +53,36 @@ def test_tokens_at_targets_are_never_read(model: Mebt) -> None:
     torch.testing.assert_close(model(changed, context, target), model(tokens, context, target), rtol=0, atol=0)
     seen = tokens.scatter(1, context, (tokens.gather(1, context) + 1) % CONFIG.vocabulary)
     assert float((model(seen, context, target) - model(tokens, context, target)).abs().max()) > 0.1
+
+
+def test_a_target_may_stand_for_several(model: Mebt) -> None:
+    """Twice the same target says what one says that stands for two."""
+    tokens, context, target = inputs()
+    twice = model(tokens, context, target.repeat(1, 2))[:, :10]
+    once = model(tokens, context, target, stands_for=2.0)
+    torch.testing.assert_close(once, twice, rtol=0, atol=1e-5)
+    assert float((once - model(tokens, context, target)).abs().max()) > 1e-3
+
+
+def test_a_batch_may_have_a_part_of_its_targets() -> None:
+    grids = torch.arange(24).view(1, 2, 3, 4)
+    workers = Workers(0, 1, torch.device("cpu"))
+    steps = [draw_step(grids, i, 0.5, Plan(2, targets=6), workers) for i in range(20)]
+    assert {step.tensors[2].shape[1] for step in steps} >= {6}
+    for step in steps:
+        _, context, target = step.tensors
+        assert target.shape[1] <= 6
+        assert round(target.shape[1] * step.stands_for) + context.shape[1] == 12 * step.latent_frames
+
+
+def test_wrong_codes_are_of_the_clip_and_in_the_context_only() -> None:
+    generator = torch.Generator().manual_seed(0)
+    tokens = torch.arange(200).view(2, 100)
+    context, target = split_positions(2, 100, 40, generator)
+    found = disturbed(tokens, context, 0.1, generator)
+    assert torch.equal(found.gather(1, target), tokens.gather(1, target))
+    assert 3 <= int((found != tokens)[0].sum()) <= 6
+    assert torch.equal(found // 100, tokens // 100)
 
 
 def test_samples_of_a_batch_do_not_mix(model: Mebt) -> None:

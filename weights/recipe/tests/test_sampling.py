@@ -26,7 +26,9 @@ class Follower(Mebt):
         super().__init__(CONFIG)
         self.passes: list[tuple[int, int]] = []
 
-    def forward(self, tokens: Tensor, context: Tensor, target: Tensor, first: int = 0) -> Tensor:
+    def forward(
+        self, tokens: Tensor, context: Tensor, target: Tensor, first: int = 0, stands_for: float = 1.0
+    ) -> Tensor:
         positions = torch.cat([context, target], 1)
         assert all(len(set(row)) == len(row) for row in positions.tolist())
         self.passes.append((context.shape[1], target.shape[1]))
@@ -57,6 +59,9 @@ def test_a_step_leaves_masked_what_its_schedule_says(schedule: str) -> None:
 def test_the_least_likely_are_not_drawn_below_top_p() -> None:
     kept = nucleus(torch.tensor([[0.5, 0.05, 0.3, 0.15]]), 0.7)
     assert torch.allclose(kept, torch.tensor([[0.625, 0.0, 0.375, 0.0]]))
+    wide = torch.rand(3, 5, 40, generator=torch.Generator().manual_seed(0)).softmax(-1)
+    assert torch.equal(nucleus(wide, 0.9, few=4), nucleus(wide, 0.9, few=40))
+    assert int((nucleus(wide, 0.9, few=4) > 0).sum(-1).min()) > 30
 
 
 def test_fewer_latent_frames_than_trained() -> None:
