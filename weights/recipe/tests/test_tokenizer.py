@@ -17,7 +17,7 @@ from recipe.tokenizer.model import (
     on_sphere,
     replicate_pad,
 )
-from recipe.tokenizer.train import edge_loss
+from recipe.tokenizer.train import edge_loss, hold_decoder
 
 torch.set_num_threads(1)
 CONFIG = TokenizerConfig(
@@ -134,3 +134,18 @@ def test_edge_loss_sees_blur_and_not_brightness() -> None:
     video = torch.rand(1, 3, 4, 8, 8)
     assert float(edge_loss(video + 0.3, video)) < 1e-6
     assert float(edge_loss(F.avg_pool3d(video, 3, 1, 1), video)) > 0.1
+
+
+def test_a_new_encoder_learns_while_codebook_and_decoder_stay() -> None:
+    torch.manual_seed(0)
+    model = Tokenizer(CONFIG).train()
+    hold_decoder(model, True)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    quantized, commitment, _ = model.codebook(model.encode(torch.rand(2, 3, 8, 8, 8) - 0.5))
+    (model.decode(quantized).square().mean() + commitment).backward()
+    learning = {name for name, p in model.named_parameters() if p.grad is not None}
+    assert {name.split("_")[0] for name in learning} == {"encoder", "pre"}
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    hold_decoder(model, False)
+    assert model.codebook.training
+    assert all(p.requires_grad for p in model.parameters())
