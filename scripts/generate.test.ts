@@ -80,6 +80,7 @@ describe('command line', () => {
     [[...needed, '--steps', '0'], '--steps must be a whole number from 1 up, got 0'],
     [[...needed, '--top-p', '1.5'], '--top-p must be a number from 0.01 to 1, got 1.5'],
     [[...needed, '--schedule', 'sine'], '--schedule must be one of cosine'],
+    [[...needed, '--order', 'raster'], '--order must be one of confidence, spread'],
     [[...needed, '--count', 'all'], '--count must be a whole number from 1 up, got all'],
   ])('refuses %j', (args, message) => {
     expect(() => parseCommandLine(args)).toThrow(UsageError);

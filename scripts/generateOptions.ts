@@ -6,6 +6,7 @@ import {
   type GenerationOptions,
   modelFacts,
   type NumericField,
+  ORDERS,
   SCHEDULES,
 } from '../src/config/generation';
 import type { ModelConfig } from '../src/config/model';
@@ -27,7 +28,7 @@ where it stopped; --count may have grown.
 
 Settings; what is not given is the model's own default:
   --frames N  --steps N  --bootstrap N  --temperature X  --choice-temperature X  --top-k N  --top-p X
-  --schedule NAME  --revise-passes N  --revise-steps N  --revise-temperature X
+  --schedule NAME  --order NAME  --revise-passes N  --revise-steps N  --revise-temperature X
 Unlike in the page, --steps may be any number from 1 up. Clips longer than the model's own are continued; clips.json
 names the first frames of the continuations ("seams").
 
@@ -69,6 +70,7 @@ export function parseCommandLine(args: string[]): CommandLine | 'help' {
     if (text !== undefined) settings[FLAGS[flag]] = numberFor(`--${flag}`, text, FLAGS[flag]);
   }
   if (values.schedule !== undefined) settings.schedule = oneOf('--schedule', SCHEDULES, values.schedule);
+  if (values.order !== undefined) settings.order = oneOf('--order', ORDERS, values.order);
   settings.seed = values.seed === undefined ? 0 : numberFor('--seed', values.seed, 'seed');
   const count = Number(values.count ?? '16');
   if (!Number.isInteger(count) || count < 1) {
@@ -87,7 +89,7 @@ export function optionsFor(config: ModelConfig, settings: Partial<GenerationOpti
 const text = { type: 'string' } as const;
 
 function readValues(args: string[]): Partial<Record<string, string>> {
-  const own = { model: text, out: text, count: text, seed: text, backend: text, schedule: text };
+  const own = { model: text, out: text, count: text, seed: text, backend: text, schedule: text, order: text };
   const settings = Object.fromEntries(FLAG_NAMES.map((flag) => [flag, text]));
   const options = { ...own, ...settings, help: { type: 'boolean' } as const };
   const { values } = readCommandLine({ args, options, strict: true, allowPositionals: false });

@@ -30,6 +30,7 @@ describe('defaultGenerationOptions', () => {
       topK: 0,
       topP: 1,
       schedule: 'cosine',
+      order: 'confidence',
       revisePasses: 0,
       reviseSteps: 2,
       reviseTemperature: 0.7,
@@ -120,6 +121,21 @@ describe('parseGenerationOptions', () => {
     expect(problems[0]?.message).toMatch(/“sine”.*cosine, linear.*cosine is used instead\.$/);
   });
 
+  it('takes an order of the tokens by its name, and says which there are', () => {
+    expect(parseGenerationOptions({ order: 'spread' }, facts)).toMatchObject({
+      options: { order: 'spread' },
+      problems: [],
+    });
+    const { options, problems } = parseGenerationOptions({ order: 'raster' }, facts);
+    expect(options.order).toBe('confidence');
+    expect(problems).toEqual([
+      {
+        field: 'order',
+        message: 'Order “raster” is not known (there are confidence, spread); confidence is used instead.',
+      },
+    ]);
+  });
+
   it('cuts a long value short in the sentence', () => {
     const [problem] = parseGenerationOptions({ seed: 'x'.repeat(1000) }, facts).problems;
     expect(problem?.message.length).toBeLessThan(120);
@@ -144,10 +160,16 @@ describe('toSearchParams', () => {
     const changed = {
       ...defaultGenerationOptions(facts),
       ...{ seed: 123, frames: 16, bootstrap: 8, temperature: 0.1, choiceTemperature: 0, topK: 32, topP: 0.9 },
-      ...{ schedule: 'sqrt' as const, revisePasses: 2, reviseSteps: 4, reviseTemperature: 0.3 },
+      ...{
+        schedule: 'sqrt' as const,
+        order: 'spread' as const,
+        revisePasses: 2,
+        reviseSteps: 4,
+        reviseTemperature: 0.3,
+      },
     };
     const read = parseGenerationOptions(Object.fromEntries(toSearchParams(changed, facts)), facts);
     expect(read).toEqual({ options: changed, problems: [] });
-    expect(Object.keys(GENERATION_LIMITS).length + 1).toBe(Object.keys(changed).length);
+    expect(Object.keys(GENERATION_LIMITS).length + 2).toBe(Object.keys(changed).length);
   });
 });

@@ -18,6 +18,10 @@ export const SCHEDULES = [
 ] as const;
 export type Schedule = (typeof SCHEDULES)[number];
 
+/** Which drawn tokens stay: the most confident ones, or those whose turn it is in an order that spreads them. */
+export const ORDERS = ['confidence', 'spread'] as const;
+export type Order = (typeof ORDERS)[number];
+
 export interface GenerationOptions {
   /** Unsigned 32-bit; the only source of randomness. */
   readonly seed: number;
@@ -34,6 +38,8 @@ export interface GenerationOptions {
   /** 1 keeps every code. */
   readonly topP: number;
   readonly schedule: Schedule;
+  /** With `spread` the choice temperature has no part. */
+  readonly order: Order;
   /** M: sweeps over the finished grid, each re-predicting every token given the others. */
   readonly revisePasses: number;
   /** Steps of one sweep: the grid is split into this many blocks. */
@@ -41,8 +47,16 @@ export interface GenerationOptions {
   readonly reviseTemperature: number;
 }
 
-/** The options that are numbers: all but the schedule. */
-export type NumericField = Exclude<keyof GenerationOptions, 'schedule'>;
+/** The options that are one of a list of names. */
+export type ChoiceField = 'schedule' | 'order';
+const CHOICES: { readonly [F in ChoiceField]: readonly GenerationOptions[F][] } = {
+  schedule: SCHEDULES,
+  order: ORDERS,
+};
+const CHOICE_FIELDS = Object.keys(CHOICES) as ChoiceField[];
+
+/** The options that are numbers. */
+export type NumericField = Exclude<keyof GenerationOptions, ChoiceField>;
 
 /** What an option may be. Both ends belong to the range. */
 export interface Limit {
@@ -83,6 +97,7 @@ const GENERAL_DEFAULTS: Omit<GenerationOptions, 'frames'> = {
   topK: 0,
   topP: 1,
   schedule: 'cosine',
+  order: 'confidence',
   revisePasses: 0,
   reviseSteps: 2,
   reviseTemperature: 0.7,
@@ -199,7 +214,9 @@ export function toSearchParams(
   for (const field of FIELDS) {
     if (field !== 'seed' && options[field] !== defaults[field]) params.set(field, String(options[field]));
   }
-  if (options.schedule !== defaults.schedule) params.set('schedule', options.schedule);
+  for (const field of CHOICE_FIELDS) {
+    if (options[field] !== defaults[field]) params.set(field, options[field]);
+  }
   return params;
 }
 
@@ -217,15 +234,19 @@ function readOptions(
     options[field] = used;
     if (problem) problems.push({ field, message: problem });
   }
-  const schedule = given.schedule;
-  if (schedule !== undefined) {
-    const known = SCHEDULES.find((name) => name === schedule);
-    if (known) options.schedule = known;
+  const choose = <F extends ChoiceField>(field: F): void => {
+    const value = given[field];
+    if (value === undefined) return;
+    const names = CHOICES[field];
+    const known = names.find((name) => name === value);
+    if (known) options[field] = known;
     else {
-      const message = `Schedule “${schedule}” is not known (there are ${SCHEDULES.join(', ')}); ${defaults.schedule} is used instead.`;
-      problems.push({ field: 'schedule', message });
+      const kind = field[0]?.toUpperCase() + field.slice(1);
+      const message = `${kind} “${value}” is not known (there are ${names.join(', ')}); ${defaults[field]} is used instead.`;
+      problems.push({ field, message });
     }
-  }
+  };
+  for (const field of CHOICE_FIELDS) choose(field);
   return { options, problems };
 }
 

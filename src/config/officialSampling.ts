@@ -46,6 +46,7 @@ export function samplingOf(recipe: SamplingRecipe): Sampling & Readonly<Record<s
     reviseSteps,
     reviseTemperature,
     schedule: 'cosine',
+    order: 'confidence',
     temperature: 1,
   };
 }

@@ -23,6 +23,7 @@ const OPTIONS = {
   topK: 0,
   topP: 1,
   schedule: 'cosine',
+  order: 'confidence',
   revisePasses: 1,
   reviseSteps: 2,
   reviseTemperature: 0.7,

@@ -25,6 +25,7 @@ const OPTIONS = {
   topK: 8,
   topP: 0.9,
   schedule: 'cosine',
+  order: 'confidence',
   revisePasses: 1,
   reviseSteps: 1,
   reviseTemperature: 0.7,

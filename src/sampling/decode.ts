@@ -16,6 +16,8 @@ export interface DecodeOptions extends Filter {
   /** Power of the noise on the confidence, before its own schedule. */
   readonly choiceTemperature: number;
   readonly choiceSchedule: ChoiceSchedule;
+  /** Of `spread`: the turn of each position, [N]. */
+  readonly turns?: Int32Array;
   /**
    * true: the schedule counts the targets given at the start, so that every step does its share.
    * false: it counts all N positions, and the first steps are skipped when much is given.
@@ -65,7 +67,7 @@ export async function* decode(
   sampler: SamplerContext,
 ): AsyncGenerator<SamplingStep, GridState, undefined> {
   const { batch } = start;
-  const { strategy } = options;
+  const { strategy, turns } = options;
   const phase: Phase = strategy === 'bootstrap' ? 'bootstrap' : 'draft';
   const filter: Filter = strategy === 'bootstrap' ? { temperature: 1 } : options;
   const plan = planDecode(
@@ -78,7 +80,7 @@ export async function* decode(
   let index = sampler.firstStep ?? 0;
   for (const { masked, choiceTemperature } of plan) {
     const drawn = await predictAndDraw(state, filter, sampler, index);
-    const choice = { strategy, masked, choiceTemperature, step: index };
+    const choice = { strategy, masked, choiceTemperature, turns, step: index };
     const next = chooseContext(state, drawn.scores, batch, choice, sampler.noise);
     yield { ...state, ...drawn, phase, index, nextContext: next.context, nextTarget: next.target };
     state = { batch, tokens: drawn.tokens, ...next };

@@ -3,6 +3,8 @@ import { describe, expect, it } from 'vitest';
 import type { GenerationOptions } from '../config/generation';
 import type { Extent3 } from '../config/model';
 import { countSteps, type GenerationStep, type KnownTokens, sampleTokens } from './generate';
+import { CounterNoise } from './random';
+import { spreadTurns } from './spread';
 import { type Predict, predictFromLogits } from './steps';
 
 const V = 12;
@@ -18,6 +20,7 @@ const options: GenerationOptions = {
   topK: 0,
   topP: 1,
   schedule: 'cosine',
+  order: 'confidence',
   revisePasses: 2,
   reviseSteps: 3,
   reviseTemperature: 0.7,
@@ -55,6 +58,19 @@ async function collect(
 }
 
 describe('sampleTokens', () => {
+  it('keeps the tokens whose turn it is, where the order is spread', async () => {
+    const turns = spreadTurns(grid, new CounterNoise(options.seed));
+    const calls: Call[] = [];
+    await collect({ order: 'spread', bootstrap: 0, revisePasses: 0 }, { calls });
+    for (const { context } of calls) {
+      expect(context.map((position) => turns[position])).toEqual(context.map((_, i) => i));
+    }
+    expect(calls.at(-1)?.context.length).toBeGreaterThan(N / 2);
+    const warm: Call[] = [];
+    await collect({ order: 'spread', bootstrap: 0, revisePasses: 0, choiceTemperature: 30 }, { calls: warm });
+    expect(warm).toEqual(calls);
+  });
+
   it('announces from the first step how many there will be', async () => {
     for (const given of [
       {},

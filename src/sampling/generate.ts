@@ -7,6 +7,7 @@ import type { Extent3 } from '../config/model';
 import { type DecodeOptions, decode, planDecode } from './decode';
 import { CounterNoise } from './random';
 import { type DraftAndReviseOptions, draftAndRevise, planPasses } from './revise';
+import { spreadTurns } from './spread';
 import { allPositions, type GridState, type Predict, type SamplerContext, type SamplingStep } from './steps';
 
 /** The token grid after a step. */
@@ -85,7 +86,7 @@ function planGeneration({
 }: Omit<GenerationRequest, 'predict' | 'signal'>): GenerationPlan {
   const start = startState(grid, known);
   const positions = start.tokens.length;
-  const { temperature, topK, topP, schedule, choiceTemperature } = options;
+  const { temperature, topK, topP, schedule, order, choiceTemperature } = options;
   const common = {
     schedule,
     choiceTemperature,
@@ -94,7 +95,7 @@ function planGeneration({
   } as const;
   const draft: DecodeOptions = {
     ...common,
-    strategy: 'maskgit',
+    strategy: order === 'spread' ? 'spread' : 'maskgit',
     steps: options.steps,
     temperature,
     topK,
@@ -124,6 +125,7 @@ async function* allSteps(request: GenerationRequest): AsyncGenerator<SamplingSte
   const { options, predict, signal, firstStep = 0 } = request;
   const { start, bootstrap, draft, draftSteps, reviseSteps } = planGeneration(request);
   const noise = new CounterNoise(options.seed);
+  const spread = draft.strategy === 'spread' ? { turns: spreadTurns(request.grid, noise) } : {};
   const { reviseTemperature: temperature, topK, topP } = options;
   const revision: DraftAndReviseOptions = {
     revise: { steps: Math.max(1, reviseSteps), temperature, topK, topP },
@@ -135,7 +137,7 @@ async function* allSteps(request: GenerationRequest): AsyncGenerator<SamplingSte
   let index = firstStep;
   let state = start;
   const sampler = (): SamplerContext => ({ predict, noise, signal, firstStep: index });
-  for (const phase of [bootstrap, draft]) {
+  for (const phase of [bootstrap, { ...draft, ...spread }]) {
     for await (const step of decode(state, phase, sampler())) {
       index = step.index + 1;
       state = { batch: 1, tokens: step.tokens, context: step.nextContext, target: step.nextTarget };

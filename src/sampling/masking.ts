@@ -4,10 +4,10 @@ import type { DrawSite, Noise } from './random';
 import { joinRows, rowOf } from './steps';
 
 /**
- * `maskgit`: by confidence; `random`: in random order; `bootstrap`: one random target a step;
+ * `maskgit`: by confidence; `random`: in random order; `spread`: by given turns; `bootstrap`: one random target a step;
  * `ar`: the first target in the given order, one a step.
  */
-export type Strategy = 'maskgit' | 'random' | 'bootstrap' | 'ar';
+export type Strategy = 'maskgit' | 'random' | 'spread' | 'bootstrap' | 'ar';
 
 export interface ChoiceOptions {
   readonly strategy: Strategy;
@@ -15,6 +15,8 @@ export interface ChoiceOptions {
   readonly masked: number;
   /** Power of the noise on the confidence; only `maskgit` uses it. */
   readonly choiceTemperature: number;
+  /** Of `spread`: the turn of each position, [N]. */
+  readonly turns?: Int32Array | undefined;
   readonly step: number;
 }
 
@@ -71,11 +73,15 @@ function sortedRows(
   positions: Int32Array,
   scores: Float32Array,
   sample: number,
-  { strategy, choiceTemperature, step }: ChoiceOptions,
+  { strategy, choiceTemperature, turns, step }: ChoiceOptions,
   noise: Noise,
 ): number[] {
   const rows = Array.from(positions, (_, row) => row);
   if (strategy === 'ar') return rows;
+  if (strategy === 'spread') {
+    const turn = (row: number): number => turns?.[positions[row] ?? 0] ?? 0;
+    return rows.sort((a, b) => turn(a) - turn(b) || a - b);
+  }
   const site = (row: number): DrawSite => ({ step, sample, row, position: positions[row] ?? 0 });
   const keys =
     strategy === 'maskgit'

@@ -18,6 +18,7 @@ const options: GenerationOptions = {
   topK: 0,
   topP: 1,
   schedule: 'cosine',
+  order: 'confidence',
   revisePasses: 1,
   reviseSteps: 2,
   reviseTemperature: 0.7,

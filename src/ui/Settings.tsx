@@ -3,10 +3,11 @@
  */
 import { type ReactNode, useId } from 'react';
 import {
-  type GenerationOptions,
+  type ChoiceField,
   lengthChoices,
   limitsFor,
   type NumericField,
+  ORDERS,
   SCHEDULES,
 } from '../config/generation';
 import { presetOf } from '../config/officialSampling';
@@ -24,9 +25,10 @@ export function Settings() {
         <div className="rows">
           <PresetChoice />
           <Slider field="temperature" show={(value) => value.toFixed(2)} />
-          <Slider field="choiceTemperature" show={(value) => value.toFixed(1)} />
           <Slider field="topK" show={(value) => (value === 0 ? 'all' : String(value))} />
-          <ScheduleChoice />
+          <Choice field="order" label="Order" names={ORDERS} />
+          <ChoiceTemperature />
+          <Choice field="schedule" label="Schedule" names={SCHEDULES} />
           <Slider field="revisePasses" />
         </div>
       </details>
@@ -133,20 +135,26 @@ function PresetChoice() {
   );
 }
 
-function ScheduleChoice() {
+/** Tokens that come in turn are not chosen by confidence. */
+function ChoiceTemperature() {
+  const inTurn = usePageState((state) => state.settings.order === 'spread');
+  return inTurn ? null : <Slider field="choiceTemperature" show={(value) => value.toFixed(1)} />;
+}
+
+interface ChoiceProps {
+  readonly field: ChoiceField;
+  readonly label: string;
+  readonly names: readonly string[];
+}
+
+function Choice({ field, label, names }: ChoiceProps) {
   const { change } = useActions();
-  const schedule = usePageState((state) => state.settings.schedule);
+  const value = usePageState((state) => state.settings[field]);
   return (
-    <Row label="Schedule">
+    <Row label={label}>
       {(id) => (
-        <select
-          id={id}
-          value={schedule}
-          onChange={(event) =>
-            change('schedule' satisfies keyof GenerationOptions, event.currentTarget.value)
-          }
-        >
-          {SCHEDULES.map((name) => (
+        <select id={id} value={value} onChange={(event) => change(field, event.currentTarget.value)}>
+          {names.map((name) => (
             <option key={name} value={name}>
               {name.replace('_', ' ')}
             </option>

@@ -1,11 +1,16 @@
 """Masked parallel decoding in PyTorch, to look at samples while training; the page has its own (src/sampling).
 
 The order of a run: `bootstrap` single random tokens, then `steps` steps whose share of masked tokens follows a
-schedule; the tokens that stay are the most confident ones under Gumbel noise of `choiceTemperature` x (1 - t).
+schedule; the tokens that stay are the most confident ones under Gumbel noise of `choiceTemperature` x (1 - t), or, with
+`order` "spread", those whose turn it is in an order that puts each far from the ones before (src/sampling/spread.ts).
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,6 +19,27 @@ from .schedules import choice_factor, masked_count, progress
 
 # What the exported model asks the page to start from (GenerationOptions); chosen by looking at sheets.
 SAMPLING: dict[str, float | int] = {"steps": 24, "choiceTemperature": 6, "temperature": 1}
+
+
+# Of the smallest g with g^4 = g + 1: multiples of (1/g, 1/g^2, 1/g^3), modulo 1, fill a cube evenly, and so do their
+# projections on its faces and edges (Roberts, "The unreasonable effectiveness of quasirandom sequences", 2018).
+SPREAD = 1.2207440846057596
+ORDERS = ("confidence", "spread")
+
+
+def spread_order(grid: tuple[int, int, int], shift: Sequence[float]) -> Tensor:
+    """Every position of the grid once, each far from those just before; `shift` in [0, 1)^3 moves all of them. [N]"""
+    n = math.prod(grid)
+    k = np.arange(1, 32 * n + 1, dtype=np.float64)
+    cells = [
+        np.floor((shift[axis] + k * SPREAD ** -(axis + 1)) % 1 * size).astype(np.int64)
+        for axis, size in enumerate(grid)
+    ]
+    places = np.ravel_multi_index(tuple(cells), grid)
+    _, firsts = np.unique(places, return_index=True)
+    met = places[np.sort(firsts)]
+    left = np.setdiff1d(np.arange(n), met)  # a few that are met late
+    return torch.from_numpy(np.concatenate([met, left]))
 
 
 FEW = 128  # codes that a nucleus is looked for among first
@@ -46,6 +72,7 @@ def sample_tokens(
     seed: int = 0,
     schedule: str = "cosine",
     top_p: float = 1.0,
+    order: str = "confidence",
 ) -> Tensor:
     """-> ids [B, T', H', W']."""
     _, h, w = model.config.grid
@@ -53,8 +80,12 @@ def sample_tokens(
     device = model.mask_embedding.device
     generator = torch.Generator(device).manual_seed(seed)
     tokens = torch.zeros(batch, n, dtype=torch.int64, device=device)
-    order = torch.rand(batch, n, generator=generator, device=device).argsort(1)
-    context, target = order[:, :0], order
+    if order == "spread":
+        shifts = torch.rand(batch, 3, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+        turns = torch.stack([spread_order((latent_frames, h, w), row) for row in shifts.tolist()]).to(device)
+    else:
+        turns = torch.rand(batch, n, generator=generator, device=device).argsort(1)
+    context, target = turns[:, :0], turns
 
     def draw(context: Tensor, target: Tensor, temperature: float, k: int) -> tuple[Tensor, Tensor]:
         with torch.autocast(device.type, torch.bfloat16):
@@ -79,11 +110,10 @@ def sample_tokens(
             continue
         ids, score = draw(context, target, temperature, top_k)
         tokens.scatter_(1, target, ids)
-        gumbel = -torch.empty_like(score).exponential_(generator=generator).log()
-        rank = (score.clamp_min(1e-20).log() + choice_temperature * choice_factor("linear", t) * gumbel).argsort(
-            1, descending=True
-        )
-        target = target.gather(1, rank)
+        if order == "confidence":
+            gumbel = -torch.empty_like(score).exponential_(generator=generator).log()
+            keys = score.clamp_min(1e-20).log() + choice_temperature * choice_factor("linear", t) * gumbel
+            target = target.gather(1, keys.argsort(1, descending=True))
         keep = target.shape[1] - masked
         context, target = torch.cat([context, target[:, :keep]], 1), target[:, keep:]
     for _ in range(revise):

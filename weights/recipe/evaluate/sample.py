@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ..mebt.load import load_mebt
 from ..mebt.model import Mebt
-from ..sampling import SAMPLING, sample_tokens
+from ..sampling import ORDERS, SAMPLING, sample_tokens
 from ..schedules import SCHEDULES
 from ..tokenizer.load import load_tokenizer
 from ..tokenizer.model import Tokenizer
@@ -49,6 +49,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--revise", type=int, default=0, help="passes over the finished grid, in two halves each")
     parser.add_argument("--revise-temperature", type=float, default=0.7)
     parser.add_argument("--schedule", choices=list(SCHEDULES), default="cosine")
+    parser.add_argument("--order", choices=ORDERS, default="confidence", help="in which tokens are kept")
     parser.add_argument("--latent-frames", type=int, default=0, help="0: the model's own length")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True)
@@ -80,6 +81,7 @@ def sample(tokenizer: Tokenizer, mebt: Mebt, args: argparse.Namespace) -> None:
         "temperature": args.temperature,
         "top_p": args.top_p,
         "schedule": args.schedule,
+        "order": args.order,
         "bootstrap": args.bootstrap,
         "revise": args.revise,
         "revise_temperature": args.revise_temperature,

@@ -12,7 +12,7 @@ from recipe.fixtures import runs
 from recipe.fixtures.models import random_mebt
 from recipe.fixtures.runs import Filter, Recorder, draft_and_revise, maskgit, probabilities
 from recipe.mebt.model import Mebt, MebtConfig, mebt_modes
-from recipe.sampling import nucleus, sample_tokens
+from recipe.sampling import nucleus, sample_tokens, spread_order
 from recipe.schedules import SCHEDULES, masked_count, progress
 
 torch.set_num_threads(1)
@@ -38,7 +38,15 @@ class Follower(Mebt):
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"bootstrap": 5}, {"revise": 2}, {"top_k": 3, "bootstrap": 2, "revise": 1}, {"schedule": "cube"}]
+    "options",
+    [
+        {},
+        {"bootstrap": 5},
+        {"revise": 2},
+        {"top_k": 3, "bootstrap": 2, "revise": 1},
+        {"schedule": "cube"},
+        {"order": "spread"},
+    ],
 )
 def test_every_token_is_decided(options: dict[str, Any]) -> None:
     model = Follower()
@@ -62,6 +70,17 @@ def test_the_least_likely_are_not_drawn_below_top_p() -> None:
     wide = torch.rand(3, 5, 40, generator=torch.Generator().manual_seed(0)).softmax(-1)
     assert torch.equal(nucleus(wide, 0.9, few=4), nucleus(wide, 0.9, few=40))
     assert int((nucleus(wide, 0.9, few=4) > 0).sum(-1).min()) > 30
+
+
+def test_a_spread_order_has_every_token_once_and_fills_rows_and_columns_first() -> None:
+    grid = (32, 16, 16)
+    order = spread_order(grid, (0.3, 0.9, 0.1))
+    assert torch.equal(order.sort().values, torch.arange(8192))
+    first = order[:256]
+    assert len(set((first % 256).tolist())) > 175  # places of the picture: 162 of 256 at random
+    assert (first // 256).bincount(minlength=32).max() <= 11
+    assert not torch.equal(first, spread_order(grid, (0.3, 0.9, 0.2))[:256])
+    assert spread_order((1, 2, 3), (0, 0, 0)).sort().values.tolist() == list(range(6))
 
 
 def test_fewer_latent_frames_than_trained() -> None:
