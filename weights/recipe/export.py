@@ -19,11 +19,19 @@ from .mebt.load import load_mebt
 from .names import tokenizer_json, tokenizer_tensors, transformer_json, transformer_tensors
 from .preview import fit_preview
 from .rotation import turn
-from .sampling import SAMPLING
+from .sampling import ORDERS, SAMPLING
+from .schedules import SCHEDULES
 from .shipped import write_encoder
 from .tokenizer.load import load_tokenizer
 
 FRAME_RATE = 16
+
+
+def sampling(args: argparse.Namespace) -> dict[str, float | int | str]:
+    """The page's options (GenerationOptions), as far as they differ from its own defaults."""
+    chosen: dict[str, float | int | str] = SAMPLING | {"steps": args.steps}
+    others = {"topP": (args.top_p, 1.0), "schedule": (args.schedule, "cosine"), "order": (args.order, "confidence")}
+    return chosen | {name: value for name, (value, usual) in others.items() if value != usual}
 
 
 def main() -> None:
@@ -35,7 +43,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--matrices", choices=["int8", "int4", "float16", "float32"], default="int8")
     parser.add_argument("--group", type=int, choices=[32, 64], default=64, help="rows of int4 that share a scale")
-    parser.add_argument("--top-p", type=float, default=1.0, help="that the page begins with")
+    begin = parser.add_argument_group("what the page begins with")
+    begin.add_argument("--steps", type=int, default=int(SAMPLING["steps"]))
+    begin.add_argument("--top-p", type=float, default=1.0)
+    begin.add_argument("--schedule", choices=list(SCHEDULES), default="cosine")
+    begin.add_argument("--order", choices=ORDERS, default="confidence")
     parser.add_argument("--encoder", action="store_true", help="in the manifest, too: for an engine that encodes")
     args = parser.parse_args()
     torch.manual_seed(0)
@@ -46,7 +58,7 @@ def main() -> None:
         "tokenizer": tokenizer_json(tokenizer.config, args.encoder),
         "grid": list(mebt.config.grid),
         "frameRate": FRAME_RATE,
-        "sampling": SAMPLING | ({} if args.top_p == 1 else {"topP": args.top_p}),
+        "sampling": sampling(args),
     }
     if args.matrices in ("int8", "int4"):
         turn(mebt)

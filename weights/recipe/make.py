@@ -113,7 +113,7 @@ def transformer(args: argparse.Namespace, chosen: Settings) -> Iterator[Step]:
         cut = call("mebt.tokens", tokenizer=base, clips=out / f"{split}.npy", out=path, flip=mirrored)
         yield Step(path.stem, cut, path)
     read = {"train": [plain, flip], "validation": validation, "tokenizer": base}
-    plan = {"lr": 1.5e-3, "shortest": 16, "batch": chosen.batch, "compile": True}
+    plan = {"lr": 1.5e-3, "shortest": 16, "batch": chosen.batch, "targets": 2048, "noise": 0.1, "compile": True}
     trained = call("mebt.train", model=args.model, **read, **plan, minutes=chosen.transformer, out=out / "mebt")
     yield Step("transformer", trained, processes=args.processes)
 

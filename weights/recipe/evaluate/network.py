@@ -196,7 +196,8 @@ def train(
 
 
 def save_network(network: Network, path: Path) -> None:
-    state = {name: value.cpu() for name, value in network.state_dict().items()}
+    """Kernels and matrices in float16, so that it can lie beside the numbers that it is behind."""
+    state = {name: (value.half() if value.ndim > 1 else value).cpu() for name, value in network.state_dict().items()}
     torch.save({"targets": [target.to_json() for target in network.targets], "state": state}, path)
 
 
@@ -229,6 +230,7 @@ def main() -> None:
     start = load_network(args.start) if args.start else None
     network = train(clips, rows, args.epochs, args.batch, args.lr, args.seed, args.device, start)
     save_network(network, args.out)
+    network = load_network(args.out, args.device)
     values, valid = encode(read_labels(args.test_labels, len(test)), network.targets)
     _, outs = read_clips(network, test)
     facts = {
