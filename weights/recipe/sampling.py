@@ -57,6 +57,13 @@ def nucleus(probabilities: Tensor, share: float, few: int = FEW) -> Tensor:
     return (kept / kept.sum(1, keepdim=True)).view_as(probabilities)
 
 
+def draw_codes(probabilities: Tensor, generator: torch.Generator) -> Tensor:
+    """[..., V] -> [...], by the inverse of the cumulative distribution; never one of probability 0."""
+    below = probabilities.cumsum(-1)
+    place = 1 - torch.rand(below.shape[:-1], generator=generator, device=below.device)  # (0, 1]
+    return torch.searchsorted(below, (place * below[..., -1]).unsqueeze(-1)).squeeze(-1)
+
+
 @torch.no_grad()
 def sample_tokens(
     model: Mebt,
@@ -96,8 +103,7 @@ def sample_tokens(
         probabilities = logits.softmax(-1)
         if top_p < 1:
             probabilities = nucleus(probabilities, top_p)
-        noise = torch.empty_like(probabilities).exponential_(generator=generator)
-        ids = (probabilities / noise).argmax(-1)
+        ids = draw_codes(probabilities, generator)
         return ids, probabilities.gather(-1, ids.unsqueeze(-1)).squeeze(-1)
 
     for _ in range(bootstrap):

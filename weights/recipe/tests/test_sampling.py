@@ -12,7 +12,7 @@ from recipe.fixtures import runs
 from recipe.fixtures.models import random_mebt
 from recipe.fixtures.runs import Filter, Recorder, draft_and_revise, maskgit, probabilities
 from recipe.mebt.model import Mebt, MebtConfig, mebt_modes
-from recipe.sampling import nucleus, sample_tokens, spread_order
+from recipe.sampling import draw_codes, nucleus, sample_tokens, spread_order
 from recipe.schedules import SCHEDULES, masked_count, progress
 
 torch.set_num_threads(1)
@@ -100,6 +100,15 @@ def test_samples_follow_the_probabilities() -> None:
     noise = torch.empty_like(likely).exponential_(generator=torch.Generator().manual_seed(0))
     share = (likely / noise).argmax(-1).bincount(minlength=3) / len(logits)
     torch.testing.assert_close(share, likely[0], rtol=0, atol=0.015)
+
+
+def test_codes_are_drawn_as_often_as_they_are_likely() -> None:
+    likely = torch.tensor([0.0, 0.2, 0.0, 0.7, 0.1, 0.0]).expand(2, 10_000, 6)
+    drawn = draw_codes(likely, torch.Generator().manual_seed(0))
+    assert drawn.shape == (2, 10_000)
+    share = drawn.flatten().bincount(minlength=6) / 20_000
+    torch.testing.assert_close(share, likely[0, 0], rtol=0, atol=0.012)
+    assert share[[0, 2, 5]].sum() == 0
 
 
 def test_top_k_and_top_p_cut() -> None:
