@@ -5,7 +5,10 @@
 import { lengthsOf, type ModelConfig } from './model';
 import { presetsFor } from './officialSampling';
 
-/** Mask schedules of the official code: progress t in [0, 1] to the fraction that stays masked. */
+/**
+ * Mask schedules: progress t in [0, 1] to the fraction that stays masked. Those of the official code, and `quartic`, whose
+ * first step keeps a token or two even where there are few steps: what a clip is about is then drawn once.
+ */
 export const SCHEDULES = [
   'cosine',
   'linear',
@@ -13,6 +16,7 @@ export const SCHEDULES = [
   'sqrt',
   'square',
   'cube',
+  'quartic',
   'cosine_plus',
   'convex',
 ] as const;

@@ -37,6 +37,8 @@ export function maskedFraction(schedule: Schedule, progress: number): number {
       return f32(1 - f32(t * t));
     case 'cube':
       return f32(1 - f32(f32(t * t) * t));
+    case 'quartic':
+      return f32(1 - f32(f32(f32(t * t) * t) * t));
     case 'cosine_plus':
       return f32(f32(f32(Math.cos(f32(PI * t))) + 1) / 2);
     case 'convex':

@@ -22,6 +22,7 @@ SCHEDULES: dict[str, Callable[[np.float32], np.float32]] = {
     "sqrt": lambda t: F32(1) - np.sqrt(t),
     "square": lambda t: F32(1) - t * t,
     "cube": lambda t: F32(1) - t * t * t,
+    "quartic": lambda t: F32(1) - t * t * t * t,
     "cosine_plus": lambda t: (cosine(F32(math.pi) * t) + F32(1)) / F32(2),
     "convex": lambda t: (F32(1) - t) * (F32(1) - t) * (F32(1) - t),
 }

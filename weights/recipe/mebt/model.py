@@ -223,5 +223,5 @@ class Mebt(nn.Module):
         y = self.mask_embedding + self.position_embedding[first + target]
         s = self.latent_tokens.expand(tokens.shape[0], -1, -1).contiguous()
         for block in self.blocks:
-            s, x, y = block(s, x, y, stands_for)
+            s, x, y = block(s, x, y, stands_for=stands_for)
         return self.head(self.final_norm(y))

@@ -57,7 +57,7 @@ def test_every_token_is_decided(options: dict[str, Any]) -> None:
     assert contexts[0] == 0
 
 
-@pytest.mark.parametrize("schedule", ["cosine", "cube"])
+@pytest.mark.parametrize("schedule", ["cosine", "cube", "quartic"])
 def test_a_step_leaves_masked_what_its_schedule_says(schedule: str) -> None:
     model = Follower()
     sample_tokens(model, 1, 3, 6, 4.0, schedule=schedule)
