@@ -34,7 +34,8 @@ export interface PlannedStep {
 
 /**
  * The steps that will be made, known beforehand since the counts depend on nothing that is drawn. A step is
- * skipped when its schedule would leave more masked than there are targets.
+ * skipped when its schedule would leave more masked than there are targets; with `spread`, which has no reference to
+ * follow, also when it would keep nothing of what it draws.
  */
 export function planDecode(
   options: DecodeOptions,
@@ -51,6 +52,7 @@ export function planDecode(
     const progress = progressAfter(k, steps);
     const masked = maskedCount(schedule, progress, total);
     if (masked > left || left === 0) continue;
+    if (options.strategy === 'spread' && masked === left) continue;
     const temperature = choiceTemperature * choiceTemperatureFactor(choiceSchedule, progress);
     plan.push({ masked, choiceTemperature: temperature, contexts: known, targets: left });
     const moved = movedCount({ strategy: options.strategy, masked }, left);

@@ -58,6 +58,18 @@ async function collect(
 }
 
 describe('sampleTokens', () => {
+  it('makes no step that keeps nothing, where the order is spread', async () => {
+    const calls: Call[] = [];
+    await collect(
+      { order: 'spread', schedule: 'quartic', steps: 8, bootstrap: 0, revisePasses: 0 },
+      { calls },
+    );
+    expect(calls.map(({ context }) => context.length)).toEqual([0, 2, 4, 10, 18]);
+    const count = (order: 'spread' | 'confidence') =>
+      countSteps({ options: { ...options, order, schedule: 'quartic', steps: 8, bootstrap: 0 }, grid });
+    expect(count('confidence') - count('spread')).toBe(3);
+  });
+
   it('keeps the tokens whose turn it is, where the order is spread', async () => {
     const turns = spreadTurns(grid, new CounterNoise(options.seed));
     const calls: Call[] = [];

@@ -112,7 +112,7 @@ def sample_tokens(
         context, target = torch.cat([context, target[:, :1]], 1), target[:, 1:]
     for t in progress(steps):
         masked = masked_count(schedule, t, n)
-        if masked > target.shape[1]:
+        if masked > target.shape[1] or (order == "spread" and masked == target.shape[1]):
             continue
         ids, score = draw(context, target, temperature, top_k)
         tokens.scatter_(1, target, ids)
