@@ -24,6 +24,9 @@ from .tokenizer.model import TOKENIZERS
 
 Value = str | float | Path | list[Path] | list[str]
 
+# How its clips are sampled, in the page and here: few steps are as good as many, see sky-128's card.
+SAMPLED: dict[str, Value] = {"order": "spread", "schedule": "quartic", "top_p": 0.9}
+
 
 @dataclass(frozen=True)
 class Step:
@@ -123,11 +126,11 @@ def exported(args: argparse.Namespace, chosen: Settings) -> Iterator[Step]:
     out, to = args.out, args.exported
     refined, mebt = out / "refined" / "tokenizer.pt", out / "mebt" / "mebt.pt"
     both = {"tokenizer": refined, "mebt": mebt}
-    yield Step("export", call("export", **both, clips=out / "train.npy", name=to.name, top_p=0.9, out=to))
+    yield Step("export", call("export", **both, clips=out / "train.npy", name=to.name, **SAMPLED, out=to))
     held = out / f"{'validation' if args.data else 'test'}.npy"
     kept = call("sheet", "reconstructions", tokenizer=refined, clips=held, count=6, out=to / "reconstructions.png")
     yield Step("sheet of reconstructions", kept)
-    yield Step("sheet of samples", call("sheet", "samples", **both, count=16, out=to / "samples.png"))
+    yield Step("sheet of samples", call("sheet", "samples", **both, **SAMPLED, count=16, out=to / "samples.png"))
     logs = {"tokenizer_log": out / "tokenizer" / "tokenizer.jsonl", "mebt_log": out / "mebt" / "mebt.jsonl"}
     yield Step("curves", call("report", **logs, out=to))
     if not args.data:  # Videos have no labels that a network could learn to read.
@@ -144,8 +147,8 @@ def evaluated(args: argparse.Namespace, chosen: Settings, both: dict[str, Path])
     yield Step("reconstructions", kept)
     folders = {f"{steps} steps": (steps, out / f"steps-{steps}") for steps in args.steps}
     for name, (steps, folder) in folders.items():
-        drawn = call("evaluate.sample", **both, count=chosen.samples, steps=steps, device=args.device, out=folder)
-        yield Step(name, drawn)
+        size = {"count": chosen.samples, "steps": steps, "device": args.device}
+        yield Step(name, call("evaluate.sample", **both, **SAMPLED, **size, out=folder))
     named = [f"{name}={folder}" for name, (_, folder) in folders.items()]
     compared = {"reconstructions": rebuilt, "samples": named, "proof": chosen.held_out, "device": args.device}
     yield Step("evaluation", call("evaluate", network=network, **test, **compared, **both, out=args.exported))

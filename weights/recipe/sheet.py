@@ -19,7 +19,8 @@ from .data import Clips
 from .evaluate.clips import open_clips
 from .evaluate.network import to_video
 from .mebt.load import load_mebt
-from .sampling import SAMPLING, sample_tokens
+from .sampling import ORDERS, SAMPLING, sample_tokens
+from .schedules import SCHEDULES
 from .tokenizer.load import load_tokenizer
 
 
@@ -52,6 +53,9 @@ def main() -> None:
     parser.add_argument("--top-k", type=int, default=0)
     parser.add_argument("--bootstrap", type=int, default=0)
     parser.add_argument("--revise", type=int, default=0)
+    parser.add_argument("--schedule", choices=list(SCHEDULES), default="cosine")
+    parser.add_argument("--order", choices=ORDERS, default="confidence")
+    parser.add_argument("--top-p", type=float, default=1.0)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     if args.what == "clips":
@@ -79,6 +83,9 @@ def main() -> None:
             args.bootstrap,
             args.revise,
             seed=args.seed,
+            schedule=args.schedule,
+            top_p=args.top_p,
+            order=args.order,
         )
         rows = [strip(tokenizer.decode_tokens(one.unsqueeze(0))[0], args.columns) for one in ids]
     save(rows, args.out, args.scale)
