@@ -182,21 +182,28 @@ def steps_of(row: Row) -> int | None:
     return int(steps) if steps else None
 
 
+def way(row: Row) -> str:
+    """How clips were sampled, but for the number of steps."""
+    options = row["made"].get("options", {})
+    how = [str(options[name]) for name in ("order", "schedule") if name in options]
+    return ", ".join([maker(row["made"]), f"{row['frames']} frames", *how])
+
+
 def draw(report: Row, path: Path) -> None:
-    """Distance over steps (a line for each maker), distance over damage, drift of the colours over time."""
+    """Distance over steps (a line for each way of sampling), distance over damage, drift of the colours over time."""
     figure, (steps, damage, drift) = new_figure(3)
-    makers: dict[str, list[tuple[int, float]]] = {}
+    ways: dict[str, list[tuple[int, float]]] = {}
     for row in report["samples"]:
         if "distance" in row and (count := steps_of(row)) is not None:
-            makers.setdefault(maker(row["made"]), []).append((count, row["distance"]["kernel"]))
-    for i, (name, points) in enumerate(makers.items()):
+            ways.setdefault(way(row), []).append((count, row["distance"]["kernel"]))
+    for i, (name, points) in enumerate(ways.items()):
         steps.plot(*zip(*sorted(points), strict=True), marker="o", ms=3, color=DAMAGE_COLOURS[i % 5], label=name)
     if "reconstructions" in report:
         steps.axhline(
             report["reconstructions"]["distance"]["kernel"], color=MUTED, lw=1, ls="--", label="reconstructions"
         )
     steps.set_xscale("log", base=2)
-    if makers:
+    if ways:
         steps.legend(fontsize=7, frameon=False)
     label(steps, "Kernel distance over steps", "steps")
     for i, (name, rows) in enumerate(report.get("proof", {}).items()):
