@@ -84,11 +84,13 @@ class Autoregressive(nn.Module):
     def start_from_codebook(self, codes: Tensor) -> None:
         start_from_codebook(self.token_embedding, self.head, codes)
 
-    def forward(self, tokens: Tensor, context: Tensor, target: Tensor, first: int = 0) -> Tensor:
+    def forward(
+        self, tokens: Tensor, context: Tensor, target: Tensor, first: int = 0, stands_for: float = 1.0
+    ) -> Tensor:
         """tokens [B, N], places of targets [B, NT] among them -> logits [B, NT, V], each from the tokens before it.
 
-        `context` is there to be called as MeBT is. `first`: position in the grid of the tokens' first, which still
-        follows the start token.
+        `context` and `stands_for` are there to be called as MeBT is. `first`: position in the grid of the tokens'
+        first, which still follows the start token.
         """
         start = self.start_token.expand(len(tokens), 1, -1)
         x = torch.cat([start, self.token_embedding(tokens[:, :-1])], 1)
