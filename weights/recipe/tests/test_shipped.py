@@ -10,20 +10,10 @@ import torch
 from recipe.fixtures.models import random_mebt
 from recipe.manifest import write_model
 from recipe.mebt.load import load_mebt
-from recipe.mebt.model import MebtConfig
 from recipe.names import tokenizer_json, tokenizer_tensors, transformer_json, transformer_tensors
 from recipe.shipped import fill, shipped_mebt, shipped_tokenizer, write_checkpoint, write_encoder
-from recipe.tokenizer.model import Stage, Tokenizer, TokenizerConfig
-
-TOKENIZER = TokenizerConfig(
-    codes=9,
-    code_width=4,
-    norm="none",
-    decoder=(Stage(8, (2, 2, 2), 2),),
-    encoder=(Stage(8, (2, 2, 2), 1),),
-    encoder_input=4,
-)
-MEBT = MebtConfig(vocabulary=9, grid=(2, 2, 3), width=12, heads=2, latent_tokens=4, modes=("latent_enc", "latent_dec"))
+from recipe.tests.test_manifest import MEBT, TOKENIZER
+from recipe.tokenizer.model import Tokenizer
 
 
 def test_what_is_exported_comes_back(tmp_path: Path) -> None:
