@@ -3,9 +3,9 @@
  * Products only; how fast a device does them is measured by whoever asks.
  */
 import { defaultGenerationOptions, type GenerationOptions, modelFacts } from '../config/generation';
-import { downsampleOf, lengthsOf } from '../config/model';
+import { downsampleOf, type Extent3, lengthsOf } from '../config/model';
 import { decoderFlops, transformerFlops } from '../model/flops';
-import { maskedCount, progressAfter } from '../sampling/schedules';
+import { countTargets } from '../sampling/generate';
 import type { PlannedModel } from './memory';
 
 /**
@@ -18,18 +18,14 @@ export function clipFlops({ model, tensors }: PlannedModel, options: GenerationO
   const [, rows, columns] = model.grid;
   const latentFrames = options.frames / framesPerLatent;
   const tokens = latentFrames * rows * columns;
-  const pass = (targets: number): number => transformerFlops(model.transformer, tokens - targets, targets);
-  let flops = options.bootstrap * pass(tokens);
-  for (let step = 0; step < options.steps; step++) {
-    // What is still masked when the step begins.
-    const before = step === 0 ? 0 : progressAfter(step - 1, options.steps);
-    flops += pass(maskedCount(options.schedule, before, tokens));
+  const grid: Extent3 = [latentFrames, rows, columns];
+  let flops = 0;
+  for (const targets of countTargets({ options, grid })) {
+    flops += transformerFlops(model.transformer, tokens - targets, targets);
   }
-  const { revisePasses, reviseSteps } = options;
-  flops += revisePasses * reviseSteps * pass(Math.ceil(tokens / reviseSteps));
   const shapes = new Map(tensors.map(({ name, shape }) => [name, shape]));
   const shapeOf = (name: string): readonly number[] => shapes.get(name) ?? [];
-  return flops + decoderFlops(model.tokenizer, shapeOf, [latentFrames, rows, columns]);
+  return flops + decoderFlops(model.tokenizer, shapeOf, grid);
 }
 
 /** Operations for a second of video: of the model's own length, with its own settings. */

@@ -68,12 +68,21 @@ export function countSteps(request: Omit<GenerationRequest, 'predict' | 'signal'
   return planGeneration(request).steps;
 }
 
+/** Targets of each of them, in order; everything else is context. */
+export function countTargets(request: Omit<GenerationRequest, 'predict' | 'signal'>): number[] {
+  const { start, drafted, reviseSteps } = planGeneration(request);
+  const targets = start.target.length;
+  const end = (block: number): number => Math.floor(((block + 1) * targets) / reviseSteps);
+  const sweep = Array.from({ length: reviseSteps }, (_, block) => end(block) - end(block - 1));
+  return [...drafted, ...Array.from({ length: request.options.revisePasses }, () => sweep).flat()];
+}
+
 interface GenerationPlan {
   readonly start: GridState;
   readonly bootstrap: DecodeOptions;
   readonly draft: DecodeOptions;
-  /** Steps before the first revision. */
-  readonly draftSteps: number;
+  /** Targets of each step before the first revision. */
+  readonly drafted: readonly number[];
   /** Blocks of a revision sweep: no more than there are targets. */
   readonly reviseSteps: number;
   readonly steps: number;
@@ -108,22 +117,17 @@ function planGeneration({
     temperature: 1,
   };
   const targets = start.target.length;
-  const bootstrapped = planDecode(bootstrap, positions, start.context.length, targets).length;
-  const drafted = planDecode(
-    draft,
-    positions,
-    start.context.length + bootstrapped,
-    targets - bootstrapped,
-  ).length;
+  const first = planDecode(bootstrap, positions, start.context.length, targets);
+  const rest = planDecode(draft, positions, start.context.length + first.length, targets - first.length);
+  const drafted = [...first, ...rest].map((step) => step.targets);
   const reviseSteps = Math.min(options.reviseSteps, targets);
-  const draftSteps = bootstrapped + drafted;
-  const steps = draftSteps + options.revisePasses * reviseSteps;
-  return { start, bootstrap, draft, draftSteps, reviseSteps, steps };
+  const steps = drafted.length + options.revisePasses * reviseSteps;
+  return { start, bootstrap, draft, drafted, reviseSteps, steps };
 }
 
 async function* allSteps(request: GenerationRequest): AsyncGenerator<SamplingStep, void, undefined> {
   const { options, predict, signal, firstStep = 0 } = request;
-  const { start, bootstrap, draft, draftSteps, reviseSteps } = planGeneration(request);
+  const { start, bootstrap, draft, drafted, reviseSteps } = planGeneration(request);
   const noise = new CounterNoise(options.seed);
   const spread = draft.strategy === 'spread' ? { turns: spreadTurns(request.grid, noise) } : {};
   const { reviseTemperature: temperature, topK, topP } = options;
@@ -141,7 +145,7 @@ async function* allSteps(request: GenerationRequest): AsyncGenerator<SamplingSte
     for await (const step of decode(state, phase, sampler())) {
       index = step.index + 1;
       state = { batch: 1, tokens: step.tokens, context: step.nextContext, target: step.nextTarget };
-      const last = index === firstStep + draftSteps && firstRevision;
+      const last = index === firstStep + drafted.length && firstRevision;
       yield last ? { ...step, nextContext: last.context, nextTarget: last.target } : step;
     }
   }

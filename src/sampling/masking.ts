@@ -79,7 +79,8 @@ function sortedRows(
   const rows = Array.from(positions, (_, row) => row);
   if (strategy === 'ar') return rows;
   if (strategy === 'spread') {
-    const turn = (row: number): number => turns?.[positions[row] ?? 0] ?? 0;
+    if (!turns) throw new Error('Choice of context: the order spread needs the turn of every position.');
+    const turn = (row: number): number => turns[positions[row] ?? 0] ?? 0;
     return rows.sort((a, b) => turn(a) - turn(b) || a - b);
   }
   const site = (row: number): DrawSite => ({ step, sample, row, position: positions[row] ?? 0 });
