@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ..evaluate.__main__ import measure, rounded
 from ..evaluate.clips import Clips, open_clips
@@ -26,7 +27,8 @@ from ..evaluate.course import describe_course
 from ..evaluate.labels import Array
 from ..evaluate.network import features_of, load_network
 from ..mebt.train import load_grids
-from ..sampling import SAMPLING
+from ..sampling import ORDERS, SAMPLING
+from ..schedules import SCHEDULES
 from ..tokenizer.load import load_tokenizer
 from ..tokenizer.model import Tokenizer
 from ..workers import join_workers
@@ -36,7 +38,7 @@ from .training import Budget, Training, cut, likelihood, load_variant, speed, tr
 from .variants import CURRICULA, FAMILIES, SIZES, Variant, make_variant, make_variants, parameters
 
 PARTS = ("train", "likelihood", "time", "sample", "evaluate")
-KEPT = ("size", "petaflops", "minutes", "equal", "batch", "lr", "seed")  # what makes variants comparable
+KEPT = ("size", "corner", "petaflops", "minutes", "equal", "batch", "lr", "seed")  # what makes variants comparable
 
 
 def parse() -> argparse.Namespace:
@@ -52,6 +54,12 @@ def parse() -> argparse.Namespace:
         "--equal", choices=("flops", "time"), default="flops", help="time: --minutes of the processor for each variant"
     )
     parser.add_argument("--frames", type=int, nargs="+", help="lengths; left out: the tokens' own, and a quarter")
+    parser.add_argument(
+        "--corner",
+        type=int,
+        default=0,
+        help="rows and columns of tokens, of the lower left; 0: whole pictures",
+    )
     parser.add_argument("--families", choices=FAMILIES, nargs="+", default=FAMILIES)
     parser.add_argument("--curricula", choices=CURRICULA, nargs="+", default=CURRICULA)
     parser.add_argument("--latent-tokens", type=int, nargs="*", default=[32, 64, 128, 256])
@@ -68,10 +76,18 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--sample-batch", type=int, default=32 if cuda else 8)
     parser.add_argument("--steps", type=int, default=int(SAMPLING["steps"]), help="of masked families")
     parser.add_argument("--choice-temperature", type=float, default=float(SAMPLING["choiceTemperature"]))
+    parser.add_argument("--schedule", choices=list(SCHEDULES), default="cosine", help="of masked families")
+    parser.add_argument("--order", choices=ORDERS, default="confidence", help="in which masked families keep tokens")
+    parser.add_argument("--top-p", type=float, default=1.0, help="of all families")
     parser.add_argument("--network", type=Path, help="of recipe.evaluate.network; no distances without")
     parser.add_argument("--test", type=Path, help="the renderer's held-out clips, .npy")
     parser.add_argument("--threads", type=int, default=0, help="0: as many as PyTorch takes")
     return parser.parse_args()
+
+
+def corner_of(grids: Tensor, side: int) -> Tensor:
+    """[N, T', H', W'] -> their lower left, `side` rows and columns: sky and land, at a fraction of the cost."""
+    return grids[:, :, -side:, :side] if side else grids
 
 
 class Comparison:
@@ -83,7 +99,7 @@ class Comparison:
             raise ValueError("recipe.compare is one process: sampling times and budgets are those of one. No torchrun.")
         self.tokenizer: Tokenizer = load_tokenizer(args.tokenizer).to(self.workers.device)
         self.codes = self.tokenizer.codebook.codes.detach().cpu()
-        self.validation = load_grids([args.validation])
+        self.validation = corner_of(load_grids([args.validation]), args.corner)
         t, h, w = self.validation.shape[1:]
         self.base = replace(SIZES[args.size], vocabulary=len(self.codes), grid=(t, h, w))
         self.lengths = self._lengths()
@@ -145,7 +161,7 @@ class Comparison:
 
 def train(run: Comparison) -> None:
     args = run.args
-    grids = load_grids(args.train)
+    grids = corner_of(load_grids(args.train), args.corner)
     if grids.shape[1:] != run.validation.shape[1:]:
         raise ValueError(f"--train has grids of {tuple(grids.shape[1:])}, --validation of {run.base.grid}.")
     common = Training(grids, run.validation, run.codes, run.workers, args.batch, args.lr, args.seed, args.compile)
@@ -171,7 +187,9 @@ def measure_likelihood(run: Comparison) -> None:
 
 
 def sampling_of(args: argparse.Namespace) -> Sampling:
-    return Sampling(args.steps, args.choice_temperature, args.seed, args.sample_batch)
+    return Sampling(
+        args.steps, args.choice_temperature, args.seed, args.sample_batch, args.schedule, args.order, args.top_p
+    )
 
 
 def measure_time(run: Comparison) -> None:
@@ -209,20 +227,22 @@ def evaluate(run: Comparison) -> None:
         return
     network, test = load_network(args.network, str(run.workers.device)), open_clips(args.test, "held-out clips")
     checkpoint = hashlib.sha256(args.network.read_bytes()).hexdigest()
+    rows, columns = (n * d for n, d in zip(run.base.grid[1:], run.tokenizer.config.downsample[1:], strict=True))
+    seen = test.array[:, :, -rows:, :columns]
     for length in run.lengths:
         frames = length * run.report["frames_per_latent"]
-        pieces = windows(test.array, frames)
+        pieces = windows(seen, frames)
         features = features_of(network, pieces)
 
         def measured(path: Path, name: str, frames: int = frames, features: Array = features) -> dict[str, Any]:
             clips = open_clips(path, name, args.count)
             return measure(clips, network, features, frames) | {"network_sha256": checkpoint}
 
-        rows: dict[str, Any] = {"held-out clips": {"clips": reference(test, pieces)}}
+        references: dict[str, Any] = {"held-out clips": {"clips": reference(test, pieces)}}
         folder = args.out / f"reconstructions-{length}"
         if folder.exists():
-            rows["held-out tokens, decoded"] = {"clips": measured(folder, "reconstructions")}
-        run.report["references"][str(length)] = rows
+            references["held-out tokens, decoded"] = {"clips": measured(folder, "reconstructions")}
+        run.report["references"][str(length)] = references
         for variant in run.trained():
             folder = run.folder(variant) / "clips"
             if variant.latent_frames == length and folder.exists():

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..mebt.model import Block, Grid, grid_embedding, start_from_codebook
+from ..sampling import nucleus
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ class Autoregressive(nn.Module):
 
 @torch.no_grad()
 def sample_autoregressive(
-    model: Autoregressive, batch: int, latent_frames: int, temperature: float = 1.0, seed: int = 0
+    model: Autoregressive, batch: int, latent_frames: int, temperature: float = 1.0, seed: int = 0, top_p: float = 1.0
 ) -> Tensor:
     """-> ids [B, T', H', W'], one by one, in float32: casting weights at each step would cost more than it saves."""
     _, h, w = model.config.grid
@@ -128,6 +129,8 @@ def sample_autoregressive(
     ids: list[Tensor] = []
     for position in range(n):
         probabilities = (model.step(ids[-1] if ids else None, position, cache) / temperature).softmax(-1)
+        if top_p < 1:
+            probabilities = nucleus(probabilities, top_p)
         noise = torch.empty_like(probabilities).exponential_(generator=generator)
         ids.append((probabilities / noise).argmax(-1))
     return torch.stack(ids, 1).view(batch, latent_frames, h, w)

@@ -24,12 +24,15 @@ from .variants import Model, Variant
 
 @dataclass(frozen=True)
 class Sampling:
-    """Of masked families: steps and choice temperature. The autoregressive one has a step a token."""
+    """Of masked families, but for seed, batch and top-p. The autoregressive one has a step a token."""
 
     steps: int
     choice_temperature: float
     seed: int
     batch: int  # clips that are sampled at once, for the distances; times are of single clips
+    schedule: str = "cosine"
+    order: str = "confidence"
+    top_p: float = 1.0
 
 
 class Passes:
@@ -56,8 +59,18 @@ def draw_tokens(variant: Variant, model: Model, batch: int, sampling: Sampling, 
     """-> ids [B, T', H', W']."""
     frames = variant.latent_frames
     if isinstance(model, Mebt):
-        return sample_tokens(model, batch, frames, sampling.steps, sampling.choice_temperature, seed=seed)
-    return sample_autoregressive(model, batch, frames, seed=seed)
+        return sample_tokens(
+            model,
+            batch,
+            frames,
+            sampling.steps,
+            sampling.choice_temperature,
+            seed=seed,
+            schedule=sampling.schedule,
+            order=sampling.order,
+            top_p=sampling.top_p,
+        )
+    return sample_autoregressive(model, batch, frames, seed=seed, top_p=sampling.top_p)
 
 
 def cost_of_sample(variant: Variant, model: Model, sampling: Sampling) -> dict[str, int]:
@@ -110,7 +123,7 @@ def write_clips(
     size = extent(tokenizer, variant.config.grid)
     options: dict[str, Any] = {"variant": variant.name, "frames": size[0], **asdict(sampling)}
     if not isinstance(model, Mebt):
-        options |= {"steps": variant.config.positions, "choice_temperature": None}
+        options |= {"steps": variant.config.positions, "choice_temperature": None, "schedule": None, "order": "raster"}
     writer = ClipWriter(folder, {"backend": "pytorch", "options": options}, count, size)
     while writer.finished < count:
         first = writer.finished // sampling.batch * sampling.batch

@@ -8,7 +8,7 @@ from typing import Any
 from ..evaluate.report import number, percent, table
 
 Row = dict[str, Any]
-SHARES = ("0.125", "0.5", "0.875", "1.0")  # of masked tokens, as recipe.mebt.train logs them
+SHARES = ("0.125", "0.5", "0.875", "0.99", "1.0")  # of masked tokens, as recipe.mebt.train logs them
 
 
 def find(row: Row, path: str) -> Any:

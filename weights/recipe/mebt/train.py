@@ -1,11 +1,12 @@
 """Trains MeBT on token grids (recipe.mebt.tokens). Resumable: run it again with the same --out and it goes on.
 
 Under `torchrun` every process takes its share of the batch; a GPU is used where there is one.
-One share of masked tokens a batch, as often as sampling meets it; every masked token is a target, or with `--targets`
-as many of a clip's, drawn at random (they say much the same, and cost most of a step); AdamW and Muon; the weights that
-are sampled from are a moving average. Lengths are mixed: short clips, which are cheap, at first, the whole
-grid more and more (the paper's curriculum), so that every length can be sampled. Held-out likelihood is logged at fixed
-shares of masked tokens.
+One share of masked tokens a batch, as often as sampling under one of `--schedules` meets it; the known ones are random
+or, with `--orders spread`, those that this order of sampling has first. Every masked token is a target, or with
+`--targets` as many of a clip's, the next in the order (they say much the same, and cost most of a step). AdamW and
+Muon; the weights that are sampled from are a moving average. Lengths are mixed: short clips, which are cheap, at first,
+the whole grid more and more (the paper's curriculum), so that every length can be sampled. Held-out likelihood is
+logged at fixed shares of masked tokens.
 """
 
 from __future__ import annotations
@@ -22,13 +23,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..optim import Average, Optimizer, Run
+from ..sampling import spread_order
+from ..schedules import SCHEDULES, masked_count
 from ..tokenizer.load import load_tokenizer
 from ..workers import Workers, join_workers
 from .load import load_mebt
-from .model import MEBTS, Block, Mebt
+from .model import MEBTS, Block, Grid, Mebt
 from .start import go_on_from, start_from
 
-MASKED_SHARES = (0.125, 0.5, 0.875, 1.0)
+MASKED_SHARES = (0.125, 0.5, 0.875, 0.99, 1.0)
+ORDERS = ("random", "spread")
 
 
 def load_grids(paths: list[Path]) -> Tensor:
@@ -72,10 +76,19 @@ def split_positions(batch: int, positions: int, masked: int, generator: torch.Ge
     return order[:, masked:], order[:, :masked]
 
 
+def split_spread(batch: int, grid: Grid, masked: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """The same where tokens become known in the order `spread`: targets are in the order in which they are drawn."""
+    shifts = torch.rand(batch, 3, generator=generator, dtype=torch.float64).tolist()
+    order = torch.stack([spread_order(grid, shift) for shift in shifts])
+    known = order.shape[1] - masked
+    return order[:, :known], order[:, known:]
+
+
 def disturbed(tokens: Tensor, context: Tensor, share: float, generator: torch.Generator) -> Tensor:
     """Puts a code from elsewhere in the clip at so many of the context's places: sampling makes mistakes, most when
     many tokens are drawn at once, and who has never seen one builds on it."""
-    wrong = context[:, : round(share * context.shape[1])]  # places are in random order
+    chosen = torch.randperm(context.shape[1], generator=generator)[: round(share * context.shape[1])]
+    wrong = context[:, chosen]
     picks = torch.randint(tokens.shape[1], wrong.shape, generator=generator)
     return tokens.scatter(1, wrong, tokens.gather(1, picks))
 
@@ -107,11 +120,11 @@ def held_out(model: Mebt, grids: Tensor) -> dict[str, float]:
     return result
 
 
-def masked_count(positions: int, random: np.random.Generator) -> int:
-    """cos(pi/2 * u) of the grid, u uniform, as sampling meets the shares. All of it, its first step, more often."""
+def draw_masked(positions: int, schedule: str, random: np.random.Generator) -> int:
+    """The schedule at a uniform time, as sampling meets the shares. All of the grid, its first step, more often."""
     if random.random() < 0.08:
         return positions
-    return min(max(2, int(np.ceil(np.cos(np.pi / 2 * random.random()) * positions))), positions - 2)
+    return max(1, masked_count(schedule, random.random(), positions))
 
 
 @dataclass(frozen=True)
@@ -134,6 +147,8 @@ class Plan:
     causal: bool = False  # every token is a target, as an autoregressive transformer has it
     targets: int = 0  # of a clip, at most; 0: every masked token
     noise: float = 0.0  # largest share of wrong codes in the context of a batch; half of the batches have none
+    schedules: tuple[str, ...] = ("cosine",)  # that shares of masked tokens are met under, one a batch
+    orders: tuple[str, ...] = ("random",)  # in which tokens become known, one a batch; of ORDERS
 
 
 def draw_step(grids: Tensor, step: int, progress: float, plan: Plan, workers: Workers) -> Step:
@@ -142,14 +157,18 @@ def draw_step(grids: Tensor, step: int, progress: float, plan: Plan, workers: Wo
     frames, area = plan.frames or grids.shape[1], grids.shape[2] * grids.shape[3]
     longest = reach(frames, plan.shortest, progress)
     length = draw_length(longest, progress, random) if plan.mixed else longest
-    first, masked = draw_first(frames, length, random), masked_count(length * area, random)
+    first, schedule = draw_first(frames, length, random), plan.schedules[random.integers(len(plan.schedules))]
+    masked, order = draw_masked(length * area, schedule, random), plan.orders[random.integers(len(plan.orders))]
     if plan.causal:
         masked = length * area
     size = round(plan.batch * (frames / length) ** 0.5)  # a step then takes about as long at any length
     own = np.random.default_rng((plan.seed, step, workers.rank))
     generator = torch.Generator().manual_seed(int(own.integers(2**31)))
     tokens = draw_batch(grids, workers.share(size), length, own)
-    context, target = split_positions(len(tokens), tokens.shape[1], masked, generator)
+    if order == "spread":
+        context, target = split_spread(len(tokens), (length, *grids.shape[2:]), masked, generator)
+    else:
+        context, target = split_positions(len(tokens), tokens.shape[1], masked, generator)
     if plan.noise and random.random() < 0.5:
         tokens = disturbed(tokens, context, plan.noise * random.random(), generator)
     stands_for = 1.0
@@ -218,6 +237,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=12)
     parser.add_argument("--targets", type=int, default=0, help="of a clip, at most; 0: every masked token")
     parser.add_argument("--noise", type=float, default=0.0, help="largest share of wrong codes in a batch's context")
+    parser.add_argument("--schedules", choices=list(SCHEDULES), nargs="+", default=["cosine"])
+    parser.add_argument("--orders", choices=ORDERS, nargs="+", default=["random"])
     parser.add_argument("--shortest", type=int, default=0, help="latent frames that the curriculum starts at; 0: none")
     parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--seed", type=int, default=0)
@@ -249,7 +270,16 @@ def main() -> None:
     grids, validation = load_grids(args.train), load_grids([args.validation])[:, :longest].flatten(1)
     if args.compile:
         compile_blocks(model.blocks)
-    plan = Plan(args.batch, args.seed, frames=longest, shortest=args.shortest, targets=args.targets, noise=args.noise)
+    plan = Plan(
+        args.batch,
+        args.seed,
+        frames=longest,
+        shortest=args.shortest,
+        targets=args.targets,
+        noise=args.noise,
+        schedules=tuple(args.schedules),
+        orders=tuple(args.orders),
+    )
     train(run, grids, plan, lambda: held_out(model, validation[:16]), args.save_every)
     average.load_into(model)
     if workers.first:

@@ -126,6 +126,7 @@ def test_autoregressive_samples_follow_the_chain(causal: Autoregressive) -> None
     likeliest = sample_autoregressive(causal, 1, 2, temperature=1e-4).flatten(1)
     places = torch.arange(24).expand(1, 24)
     assert torch.equal(causal(likeliest, places[:, :0], places).argmax(-1), likeliest)
+    assert torch.equal(sample_autoregressive(causal, 1, 2, top_p=1e-6).flatten(1), likeliest)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -269,6 +270,39 @@ def test_samples_are_measured_against_held_out_clips(tmp_path: Path, monkeypatch
     head = next(line for line in lines if "Fréchet" in line)
     cells = next(line for line in lines if line.startswith("| MeBT, 4 latent tokens | 8 |"))
     assert len(head.split("|")) == len(cells.split("|"))
+
+
+def test_a_corner_of_the_pictures_is_compared_with_that_of_the_clips(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_inputs(tmp_path, torch.randint(16, (9, 2, 16, 16)))
+    random = np.random.default_rng(0)
+    clips = random.integers(256, size=(12, 16, 64, 64, 3), dtype=np.uint8)
+    save_network(Network([Target("hour", "choice", ("day", "night"))]).eval(), tmp_path / "network.pt")
+    monkeypatch.setitem(SIZES, "small", BASE)
+    asked = ["--size", "small", "--petaflops", "2e-8", "--frames", "16", "--families", "mebt", "--curricula", "none"]
+    some = [
+        "--latent-tokens",
+        "--count",
+        "8",
+        "--steps",
+        "2",
+        "--corner",
+        "8",
+        "--parts",
+        "train",
+        "sample",
+        "evaluate",
+    ]
+    against = ["--network", "network.pt", "--test", "test.npy"]
+    found = []
+    for part in ("all", "lower left"):
+        np.save(tmp_path / "test.npy", clips if part == "all" else clips[:, :, 32:, :32])
+        found.append(run(tmp_path, monkeypatch, *asked, *some, *against))
+    row = found[0]["variants"]["mebt-4-2"]
+    assert row["tokens"] == 2 * 8 * 8
+    assert np.load(tmp_path / "out/mebt-4-2/clips/clips.npy").shape == (8, 16, 32, 32, 3)
+    assert row["clips"]["distance"] == found[1]["variants"]["mebt-4-2"]["clips"]["distance"]
 
 
 def test_held_out_clips_are_cut_to_the_length() -> None:

@@ -85,6 +85,22 @@ def test_wrong_codes_are_of_the_clip_and_in_the_context_only() -> None:
     assert torch.equal(found // 100, tokens // 100)
 
 
+def test_tokens_become_known_as_sampling_has_them() -> None:
+    grids, workers = torch.arange(2 * 4 * 8 * 8).view(2, 4, 8, 8), Workers(0, 1, torch.device("cpu"))
+    plan = Plan(2, mixed=False, schedules=("quartic",), orders=("spread",))
+    steps = [draw_step(grids, i, 1.0, plan, workers) for i in range(40)]
+    known = sorted(step.tensors[1].shape[1] for step in steps)
+    assert 4 < known[20] < 48  # of 256; u^4 has its median at a sixteenth
+    met = []
+    for step in steps:
+        _, context, target = step.tensors
+        order = torch.cat([context, target], 1)
+        assert torch.equal(order.sort(1).values, torch.arange(256).expand(2, 256))
+        assert not torch.equal(order[0], order[1])
+        met += [len({(int(p) // 64, int(p) // 32 % 2, int(p) // 4 % 2) for p in row[:32]}) for row in order]
+    assert np.mean(met) > 14.8  # of 16 parts of clip and picture; 32 random tokens meet 14.1
+
+
 def test_samples_of_a_batch_do_not_mix(model: Mebt) -> None:
     tokens, context, target = inputs()
     both = model(tokens, context, target)
