@@ -13,7 +13,8 @@ import { planWindows } from '../src/sampling/windows';
 import type { ClipData } from '../src/worker/protocol';
 import { type ClipExtent, ClipFile, type Recipe } from './clipFile';
 import { UsageError } from './commandLine';
-import { type CommandLine, HELP, optionsFor, parseCommandLine } from './generateOptions';
+import { type CommandLine, HELP, parseCommandLine } from './generateOptions';
+import { optionsFor } from './generationFlags';
 
 async function main(): Promise<void> {
   const commandLine = parseCommandLine(process.argv.slice(2));

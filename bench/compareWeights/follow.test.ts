@@ -76,5 +76,7 @@ it('the command line takes folders and settings, and refuses what it cannot read
   });
   expect(() => parseCommandLine(['a', 'b', '--only', '('])).toThrow('--only must be a regular expression');
   expect(() => parseCommandLine(['a'])).toThrow(UsageError);
-  expect(() => parseCommandLine(['a', 'b', '--steps', 'many'])).toThrow('--steps must be a number');
+  expect(() => parseCommandLine(['a', 'b', '--steps', 'many'])).toThrow(
+    '--steps must be a whole number from 1 up, got many',
+  );
 });

@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { UsageError } from '../../scripts/commandLine';
-import { optionsFor } from '../../scripts/generateOptions';
+import { optionsFor } from '../../scripts/generationFlags';
 import type { GenerationOptions } from '../../src/config/generation';
 import { downsampleOf, type Extent3 } from '../../src/config/model';
 import { switchBackend } from '../../src/kernels/testing/backends';

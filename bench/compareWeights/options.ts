@@ -1,6 +1,7 @@
 /** The command line of `npm run compare-weights`. */
 import { resolve } from 'node:path';
 import { readCommandLine, UsageError } from '../../scripts/commandLine';
+import { readSettings, SETTINGS_FLAGS, SETTINGS_HELP } from '../../scripts/generationFlags';
 import type { GenerationOptions } from '../../src/config/generation';
 
 export const HELP = `npm run compare-weights -- REFERENCE MODEL… [options]
@@ -10,14 +11,14 @@ at every step each gets the reference's state and noise. Prints the share of tok
 are off, and the bytes on a WebGPU device. weights/recipe/README.md says how to export a model in several storages.
 
   --seed N            of the noise (default 1)
-  --steps N, --frames N, --revise-passes N, --choice-temperature X
-                      of the generation; the model's own by default
   --only REGEX        take only the tensors with such names from MODEL, the rest from REFERENCE; again for another such
                       mixture. What int8 and int4 exports turn belongs together: value|projection
   --free              let each run on its own states, too, and compare the finished tokens
   --json FILE         all of it as JSON
   --record FILE       what the reference drew at every third step, for the test beside this
-  --help              print this`;
+  --help              print this
+
+${SETTINGS_HELP}`;
 
 export interface CommandLine {
   /** Folders; the first is the reference. */
@@ -32,33 +33,27 @@ export interface CommandLine {
 
 const text = { type: 'string' } as const;
 const flag = { type: 'boolean', default: false } as const;
-const NUMBERS = {
-  seed: 'seed',
-  steps: 'steps',
-  frames: 'frames',
-  'revise-passes': 'revisePasses',
-  'choice-temperature': 'choiceTemperature',
-} as const;
 
 /** @throws UsageError */
 export function parseCommandLine(args: readonly string[]): CommandLine | 'help' {
-  const { values, positionals } = read(args);
+  const { values, positionals } = readCommandLine({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      ...SETTINGS_FLAGS,
+      json: text,
+      record: text,
+      only: { type: 'string', multiple: true, default: [] },
+      free: flag,
+      help: flag,
+    },
+  });
   if (values.help) return 'help';
   if (positionals.length < 2)
     throw new UsageError('two folders or more are compared: the reference, then the others');
-  const settings: { -readonly [K in keyof GenerationOptions]?: GenerationOptions[K] } = { seed: 1 };
-  for (const [name, field] of Object.entries(NUMBERS)) {
-    const given = values[name as keyof typeof NUMBERS];
-    if (given === undefined) continue;
-    const value = Number(given);
-    if (!(Number.isFinite(value) && value >= 0)) {
-      throw new UsageError(`--${name} must be a number from 0 up, got ${given}`);
-    }
-    settings[field] = value;
-  }
   return {
     models: positionals.map((path) => resolve(path)),
-    settings,
+    settings: { seed: 1, ...readSettings(values) },
     only: values.only.map(expression),
     free: values.free,
     ...(values.json === undefined ? {} : { json: values.json }),
@@ -72,23 +67,4 @@ function expression(text: string): RegExp {
   } catch (error) {
     throw new UsageError(`--only must be a regular expression, got ${text}`, { cause: error });
   }
-}
-
-function read(args: readonly string[]) {
-  return readCommandLine({
-    args: [...args],
-    allowPositionals: true,
-    options: {
-      seed: text,
-      steps: text,
-      frames: text,
-      'revise-passes': text,
-      'choice-temperature': text,
-      json: text,
-      record: text,
-      only: { type: 'string', multiple: true, default: [] },
-      free: flag,
-      help: flag,
-    },
-  });
 }

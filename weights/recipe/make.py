@@ -117,7 +117,8 @@ def transformer(args: argparse.Namespace, chosen: Settings) -> Iterator[Step]:
         yield Step(path.stem, cut, path)
     read = {"train": [plain, flip], "validation": validation, "tokenizer": base}
     plan = {"lr": 1.5e-3, "shortest": 16, "batch": chosen.batch, "targets": 2048, "noise": 0.1, "compile": True}
-    trained = call("mebt.train", model=args.model, **read, **plan, minutes=chosen.transformer, out=out / "mebt")
+    met = {"schedules": ["cosine", "quartic"], "orders": ["random", "spread"]}
+    trained = call("mebt.train", model=args.model, **read, **plan, **met, minutes=chosen.transformer, out=out / "mebt")
     yield Step("transformer", trained, processes=args.processes)
 
 
@@ -149,6 +150,8 @@ def evaluated(args: argparse.Namespace, chosen: Settings, both: dict[str, Path])
     for name, (steps, folder) in folders.items():
         size = {"count": chosen.samples, "steps": steps, "device": args.device}
         yield Step(name, call("evaluate.sample", **both, **SAMPLED, **size, out=folder))
+    apart = {"mebt": both["mebt"], "tokens": out / "tokens-validation.npy", "out": args.exported}
+    yield Step("cost of drawing together", call("evaluate.independence", **apart), args.exported / "independence.json")
     named = [f"{name}={folder}" for name, (_, folder) in folders.items()]
     compared = {"reconstructions": rebuilt, "samples": named, "proof": chosen.held_out, "device": args.device}
     yield Step("evaluation", call("evaluate", network=network, **test, **compared, **both, out=args.exported))
