@@ -17,11 +17,11 @@ Damage = Callable[[Array, float], Array]
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
-def noise(clips: Array, strength: float) -> Array:
+def noise(clips: Array, strength: float, seed: int = 0) -> Array:
     """Gaussian, of a deviation of 0.2 of the range at strength 1."""
     out = np.empty_like(clips)
     for i, clip in enumerate(clips):
-        grain = np.random.default_rng(i).normal(0, 0.2 * 255 * strength, clip.shape)
+        grain = np.random.default_rng(seed + i).normal(0, 0.2 * 255 * strength, clip.shape)
         out[i] = (clip + grain).round().clip(0, 255)
     return out
 
@@ -45,12 +45,12 @@ def blur(clips: Array, strength: float) -> Array:
     return out
 
 
-def shuffled(clips: Array, strength: float) -> Array:
+def shuffled(clips: Array, strength: float, seed: int = 0) -> Array:
     """A share of the frames, drawn at random, in random places of one another."""
     out = np.array(clips)
     frames = clips.shape[1]
     for i in range(len(clips)):
-        random = np.random.default_rng(i)
+        random = np.random.default_rng(seed + i)
         moved = random.permutation(frames)[: round(strength * frames)]
         out[i, np.sort(moved)] = clips[i, moved]
     return out
@@ -79,6 +79,28 @@ DAMAGES: dict[str, Damage] = {
     "played backwards": backwards,
     "mode collapse": collapsed,
 }
+
+
+# What a network can be asked to see in a single clip: a label for each, its strength.
+VISIBLE = ("damage_noise", "damage_blur", "damage_shuffled")
+
+
+def damaged(
+    clips: Array, rows: Sequence[Labels], share: float, random: np.random.Generator
+) -> tuple[Array, list[Labels]]:
+    """That share of the clips, each by one damage of VISIBLE at a strength between 0.1 and 1; with their labels, of which
+    a damaged clip keeps nothing but the damage's (shuffled frames tell no wind)."""
+    whole = dict.fromkeys(VISIBLE, 0.0)
+    out, labels = np.array(clips), [dict(row) | whole for row in rows]
+    for i in random.permutation(len(out))[: round(share * len(out))]:
+        name, strength, seed = str(random.choice(VISIBLE)), float(random.uniform(0.1, 1)), int(random.integers(2**31))
+        clip = out[i : i + 1]
+        if name == "damage_blur":
+            out[i] = blur(clip, strength)[0]
+        else:
+            out[i] = (noise if name == "damage_noise" else shuffled)(clip, strength, seed)[0]
+        labels[i] = whole | {name: strength}
+    return out, labels
 
 
 def rising(rows: Sequence[Labels]) -> Array:

@@ -1,5 +1,8 @@
 """A small video network that reads the renderer's labels off a clip; its last features are what clips are compared by.
 
+Some of the clips it sees are damaged (noise, blur, shuffled frames; recipe.evaluate.damage), and how much is a label as
+the others are: what is sharp and what moves evenly has to be in its features.
+
 `python -m recipe.evaluate.network --train runs/train.npy --labels runs/train.jsonl --test runs/test.npy --test-labels
 runs/test.jsonl --out runs/network.pt` trains it and prints how well it reads held-out clips, label by label (also as
 JSON beside the checkpoint). Any number of frames and any size from 32 up; the same on a GPU (`--device cuda`).
@@ -20,12 +23,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .damage import VISIBLE, damaged
 from .labels import Array, Target, choose_targets, encode, read_labels, transformed
 
 FEATURES = 64  # few enough that a covariance can be estimated from some hundred clips
 CHANNELS = (32, 64, 96, 128)
 FINE = 32  # frames, rows and columns in which motion is looked for
 MOTION = 7  # channels of it
+
+# Each at a twelfth of the clips, where a quarter is damaged: about this mean and deviation.
+DAMAGE_TARGETS = tuple(Target(name, "number", (), 0.05, 0.18) for name in VISIBLE)
 
 
 def stage(inputs: int, outputs: int, stride: int) -> nn.Sequential:
@@ -157,14 +164,13 @@ def train(
     seed: int,
     device: str,
     start: Network | None = None,
+    share: float = 0.0,
 ) -> Network:
     """Clips uint8 [N, T, H, W, 3], with their labels; mirrored and reversed at random. `start`: all but its last layer
-    is taken over, whatever it was trained to read."""
+    is taken over, whatever it was trained to read. `share` of the clips is damaged, and how much is a label, too."""
     torch.manual_seed(seed)
     random = np.random.default_rng(seed)
-    targets = choose_targets(rows)
-    # Tables [mirrored, reversed, N, K].
-    tables = [[encode([transformed(r, bool(m), bool(b)) for r in rows], targets) for b in (0, 1)] for m in (0, 1)]
+    targets = choose_targets(rows) + (DAMAGE_TARGETS if share else ())
     network = Network(targets)
     if start is not None:
         kept = {name: value for name, value in start.state_dict().items() if not name.startswith("head.")}
@@ -180,8 +186,9 @@ def train(
     for step in range(steps):
         m, b = (int(x) for x in random.integers(2, size=2))
         picks = np.sort(order[step * batch : (step + 1) * batch])
-        values, valid = (torch.from_numpy(table[picks]).to(device) for table in tables[m][b])
-        video = to_video(clips[picks], device).flip(([2] if b else []) + ([4] if m else []))
+        some, labels = damaged(clips[picks], [transformed(rows[i], bool(m), bool(b)) for i in picks], share, random)
+        values, valid = (torch.from_numpy(table).to(device) for table in encode(labels, targets))
+        video = to_video(some, device).flip(([2] if b else []) + ([4] if m else []))
         loss = loss_of(targets, network(video), values, valid)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -193,6 +200,12 @@ def train(
             left = (told - began) / (step + 1) * (steps - step - 1)
             print(f"step {step + 1}/{steps}  loss {sliding:.3f}  {left:.0f} s left", flush=True)
     return network.eval()
+
+
+def read_damages(network: Network, clips: Array, seed: int = 0) -> dict[str, Any]:
+    """How well it reads the damages of held-out clips, all of which are damaged."""
+    some, labels = damaged(clips, [{}] * len(clips), 1.0, np.random.default_rng(seed))
+    return accuracy(network.targets, read_clips(network, some)[1], *encode(labels, network.targets))
 
 
 def save_network(network: Network, path: Path) -> None:
@@ -217,6 +230,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="checkpoint; the accuracies go beside it, as .json")
     parser.add_argument("--start", type=Path, help="network to go on from; its labels may be other ones")
     parser.add_argument("--epochs", type=float, default=12)
+    parser.add_argument("--damaged", type=float, default=0.25, help="share of the clips that is damaged, to be told")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--lr", type=float, default=3e-3)
     parser.add_argument("--seed", type=int, default=0)
@@ -228,7 +242,7 @@ def main() -> None:
     clips, test = np.load(args.train, mmap_mode="r"), np.load(args.test, mmap_mode="r")
     rows = read_labels(args.labels, len(clips))
     start = load_network(args.start) if args.start else None
-    network = train(clips, rows, args.epochs, args.batch, args.lr, args.seed, args.device, start)
+    network = train(clips, rows, args.epochs, args.batch, args.lr, args.seed, args.device, start, args.damaged)
     save_network(network, args.out)
     network = load_network(args.out, args.device)
     values, valid = encode(read_labels(args.test_labels, len(test)), network.targets)
@@ -240,6 +254,8 @@ def main() -> None:
         "parameters": sum(p.numel() for p in network.parameters()),
         "labels": accuracy(network.targets, outs, values, valid),
     }
+    if args.damaged:
+        facts["labels"] |= read_damages(network, test[:48])
     text = json.dumps(facts, indent=1)
     args.out.with_suffix(".json").write_text(text + "\n")
     print(text)
