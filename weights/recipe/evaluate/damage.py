@@ -88,8 +88,8 @@ VISIBLE = ("damage_noise", "damage_blur", "damage_shuffled")
 def damaged(
     clips: Array, rows: Sequence[Labels], share: float, random: np.random.Generator
 ) -> tuple[Array, list[Labels]]:
-    """That share of the clips, each by one damage of VISIBLE at a strength between 0.1 and 1; with their labels, of which
-    a damaged clip keeps nothing but the damage's (shuffled frames tell no wind)."""
+    """That share of the clips, each by one damage of VISIBLE at a strength between 0.1 and 1; with their labels. A
+    damaged clip keeps none but the damage's (shuffled frames tell no wind)."""
     whole = dict.fromkeys(VISIBLE, 0.0)
     out, labels = np.array(clips), [dict(row) | whole for row in rows]
     for i in random.permutation(len(out))[: round(share * len(out))]:
