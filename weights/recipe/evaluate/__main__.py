@@ -25,7 +25,7 @@ from .course import describe_course, describe_seams, seamless_places
 from .distance import between_halves, compare, frechet
 from .labels import Labels, encode, read_labels
 from .likelihood import likelihood, reconstruction
-from .network import Network, accuracy, features_of, load_network, read_clips
+from .network import Network, accuracy, features_of, load_network, read_clips, read_damages
 from .proof import prove
 from .report import draw, markdown
 
@@ -72,6 +72,7 @@ def measure_real(
     if labels:
         values, valid = encode(labels, network.targets)
         facts["read"] = accuracy(network.targets, read_clips(network, test.array)[1], values, valid)
+        facts["read"] |= read_damages(network, test.array[:48])
     return facts
 
 

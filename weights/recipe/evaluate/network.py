@@ -203,7 +203,9 @@ def train(
 
 
 def read_damages(network: Network, clips: Array, seed: int = 0) -> dict[str, Any]:
-    """How well it reads the damages of held-out clips, all of which are damaged."""
+    """How well it reads the damages of held-out clips, all of which are damaged; nothing where it never learned to."""
+    if not {target.name for target in network.targets} & set(VISIBLE):
+        return {}
     some, labels = damaged(clips, [{}] * len(clips), 1.0, np.random.default_rng(seed))
     return accuracy(network.targets, read_clips(network, some)[1], *encode(labels, network.targets))
 
@@ -254,8 +256,7 @@ def main() -> None:
         "parameters": sum(p.numel() for p in network.parameters()),
         "labels": accuracy(network.targets, outs, values, valid),
     }
-    if args.damaged:
-        facts["labels"] |= read_damages(network, test[:48])
+    facts["labels"] |= read_damages(network, test[:48])
     text = json.dumps(facts, indent=1)
     args.out.with_suffix(".json").write_text(text + "\n")
     print(text)

@@ -41,7 +41,7 @@ def kind_of_weights(made: Row) -> str:
 
 def maker(made: Row) -> str:
     if made.get("backend") == "pytorch":
-        return "PyTorch"
+        return f"PyTorch, {kind_of_weights(made)}" if "weights" in made else "PyTorch"
     return f"the page's engine, {made['backend']}, {kind_of_weights(made)}" if "backend" in made else ""
 
 

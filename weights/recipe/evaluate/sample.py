@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ..mebt.load import load_mebt
 from ..mebt.model import Mebt
+from ..quantized import quantized
 from ..sampling import ORDERS, SAMPLING, sample_tokens
 from ..schedules import SCHEDULES
 from ..tokenizer.load import load_tokenizer
@@ -50,6 +51,12 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--revise-temperature", type=float, default=0.7)
     parser.add_argument("--schedule", choices=list(SCHEDULES), default="cosine")
     parser.add_argument("--order", choices=ORDERS, default="confidence", help="in which tokens are kept")
+    parser.add_argument(
+        "--matrices",
+        choices=["float32", "float16", "int8", "int4"],
+        default="float32",
+        help="as the page would get them",
+    )
     parser.add_argument("--latent-frames", type=int, default=0, help="0: the model's own length")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True)
@@ -88,7 +95,10 @@ def sample(tokenizer: Tokenizer, mebt: Mebt, args: argparse.Namespace) -> None:
     }
     options = {"seed": args.seed, "steps": args.steps, "frames": extent[0], **camel_case(chosen)}
     options["revisePasses"] = options.pop("revise")
-    writer = ClipWriter(args.out, {"backend": "pytorch", "options": options}, args.count, extent)
+    made = {"backend": "pytorch", "options": options}
+    if args.matrices != "float32":
+        made["weights"] = [args.matrices]
+    writer = ClipWriter(args.out, made, args.count, extent)
     while writer.finished < args.count:
         ids = sample_tokens(mebt, 1, latent, args.steps, seed=args.seed + writer.finished, **chosen)
         writer.write(as_uint8(tokenizer.decode_tokens(ids)[0]))
@@ -105,7 +115,10 @@ def main() -> None:
         clips = np.load(args.clips, mmap_mode="r")
         reconstruct(tokenizer, clips, min(args.count, len(clips)), args.device, args.out)
         return
-    sample(tokenizer, load_mebt(args.mebt).to(args.device), args)
+    mebt = load_mebt(args.mebt)
+    if args.matrices != "float32":
+        tokenizer, mebt = quantized(tokenizer.cpu(), args.matrices).to(args.device), quantized(mebt, args.matrices)
+    sample(tokenizer, mebt.to(args.device), args)
 
 
 if __name__ == "__main__":

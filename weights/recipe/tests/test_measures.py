@@ -102,7 +102,7 @@ def test_description_counts_clips() -> None:
     assert sum(facts["hours"].values()) == 1
 
 
-@pytest.mark.parametrize("matrices", ["int8", "int4"])
+@pytest.mark.parametrize("matrices", ["float16", "int8", "int4"])
 def test_quantized_modules_are_what_the_page_reads(matrices: str) -> None:
     """Width 96: a group of 64 rows of int4, and a shorter one."""
     config = MebtConfig(vocabulary=9, grid=(2, 2, 3), width=96, heads=2, latent_tokens=4, modes=("latent_enc",))
@@ -110,7 +110,8 @@ def test_quantized_modules_are_what_the_page_reads(matrices: str) -> None:
     tokenizer = Tokenizer(TokenizerConfig(9, 4, "none", stages, stages, 4)).requires_grad_(False)
     mebt = random_mebt(config, 1)
     found = transformer_tensors(quantized(mebt, matrices)) | tokenizer_tensors(quantized(tokenizer, matrices), True)
-    turn(mebt)
+    if matrices != "float16":
+        turn(mebt)
     exact = transformer_tensors(mebt) | tokenizer_tensors(tokenizer, True)
     stored = set()
     for name, value in exact.items():
@@ -126,4 +127,5 @@ def test_quantized_modules_are_what_the_page_reads(matrices: str) -> None:
             levels, scales = quantize_int4(value, 64)
             expected = levels * scales.repeat(64, 0)[: len(levels)]
         np.testing.assert_allclose(found[name], expected, rtol=0, atol=1e-7, err_msg=name)
-    assert stored == {"float32", "int8", "float16" if matrices == "int8" else "int4"}
+    others = {"float16": {"float16"}, "int8": {"int8", "float16"}, "int4": {"int4", "int8"}}
+    assert stored == {"float32"} | others[matrices]
