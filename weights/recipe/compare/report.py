@@ -14,7 +14,7 @@ SHARES = ("0.125", "0.5", "0.875", "0.99", "1.0")  # of masked tokens, as recipe
 def find(row: Row, path: str) -> Any:
     """A value inside nested rows, None where there is none (yet)."""
     value: Any = row
-    for name in path.split("."):
+    for name in path.split("/"):
         if not isinstance(value, dict) or name not in value:
             return None
         value = value[name]
@@ -27,42 +27,43 @@ def digits(count: int, factor: float = 1.0) -> Callable[[float], str]:
 
 COST: dict[str, tuple[str, Callable[[Any], str]]] = {
     "parameters": ("parameters", lambda n: f"{n / 1e6:.2f} M"),
-    "training steps": ("training.steps", str),
-    "TFLOP": ("training.teraflops", digits(1)),
-    "processor min": ("training.minutes", digits(1)),
+    "training steps": ("training/steps", str),
+    "TFLOP": ("training/teraflops", digits(1)),
+    "processor min": ("training/minutes", digits(1)),
 }
 LIKELIHOOD: dict[str, tuple[str, Callable[[Any], str]]] = {
-    "nats a token": ("likelihood.nats", digits(3)),
-    **{f"at {float(share):.3g} masked": (f"likelihood.nll_{share}", digits(3)) for share in SHARES},
+    "nats a token": ("likelihood/nats", digits(3)),
+    **{f"at {float(share):.3g} masked": (f"likelihood/nll_{share}", digits(3)) for share in SHARES},
 }
 SAMPLING: dict[str, tuple[str, Callable[[Any], str]]] = {
-    "a clip, s": ("sampling.seconds", digits(2)),
-    "processor s": ("sampling.processor_seconds", digits(2)),
-    "calls": ("sampling.calls", digits(0)),
-    "TFLOP a clip": ("sampling.flops", digits(3, 1e-12)),
+    "a clip, s": ("sampling/seconds", digits(2)),
+    "processor s": ("sampling/processor_seconds", digits(2)),
+    "calls": ("sampling/calls", digits(0)),
+    "TFLOP a clip": ("sampling/flops", digits(3, 1e-12)),
 }
 QUALITY: dict[str, tuple[str, Callable[[Any], str]]] = {
-    "clips": ("clips.clips", str),
-    "Fréchet": ("clips.distance.frechet", number),
-    "floor": ("clips.floor.frechet", number),
-    "kernel ×10³": ("clips.distance.kernel", digits(1)),
-    "precision": ("clips.distance.precision", percent),
-    "recall": ("clips.distance.recall", percent),
-    "hills stay": ("clips.course.hills", digits(3)),
-    "light goes one way": ("clips.course.one_way_light", percent),
-    "wind": ("clips.course.wind_speed_median", number),
-    "wind steady": ("clips.course.wind_steady", percent),
-    "colour drift": ("clips.course.colour_drift", lambda drift: number(drift[-1], 3)),
+    "clips": ("clips/clips", str),
+    "Fréchet": ("clips/distance/frechet", number),
+    "floor": ("clips/floor/frechet", number),
+    "kernel ×10³": ("clips/distance/kernel", digits(1)),
+    "precision": ("clips/distance/precision", percent),
+    "recall": ("clips/distance/recall", percent),
+    "hills stay": ("clips/course/hills", digits(3)),
+    "light goes one way": ("clips/course/one_way_light", percent),
+    "wind": ("clips/course/wind_speed_median", number),
+    "wind steady": ("clips/course/wind_steady", percent),
+    "colour drift": ("clips/course/colour_drift", lambda drift: number(drift[-1], 3)),
 }
 
 
 def columns(rows: Sequence[Row], shown: dict[str, tuple[str, Callable[[Any], str]]]) -> str:
-    """A table of those columns that any of the rows has a value for; nothing where there are none."""
-    used = {head: found for head, found in shown.items() if any(find(row, found[0]) is not None for row in rows)}
-    if not used:
+    """A table of those rows and columns that have values; nothing where fewer than two rows have."""
+    measured = [row for row in rows if any(find(row, path) is not None for path, _ in shown.values())]
+    if len(measured) < 2:
         return ""
+    used = {head: found for head, found in shown.items() if any(find(row, found[0]) is not None for row in measured)}
     lines = []
-    for row in rows:
+    for row in measured:
         values = [(find(row, path), text) for path, text in used.values()]
         lines.append([row["label"], *("" if value is None else text(value) for value, text in values)])
     return table(["", *used], lines)
@@ -93,9 +94,11 @@ def terms(report: Row) -> str:
         spent = f"{budget['flops'] / 1e12:,.1f} TFLOP a variant, of forward and backward passes, counted by formula"
     else:
         spent = f"{budget['minutes']:g} minutes of the processor a variant"
+    side = settings["corner"]
+    part = f"The lower left {side} by {side} tokens of the pictures. " if side else ""
     return (
-        f"Equal training compute: {spent}. Network `{settings['size']}`, {settings['batch']} of the longest clips a "
-        f"step, learning rate {settings['lr']:g}, seed {settings['seed']}; measured on {report['device']}.\n"
+        f"{part}Equal training compute: {spent}. Network `{settings['size']}`, {settings['batch']} of the longest clips "
+        f"a step, learning rate {settings['lr']:g}, seed {settings['seed']}; measured on {report['device']}.\n"
     )
 
 

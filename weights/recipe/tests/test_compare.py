@@ -243,6 +243,7 @@ def test_the_command_writes_one_report_in_parts(tmp_path: Path, monkeypatch: pyt
     text = (tmp_path / "out/comparison.md").read_text()
     assert "### Families, 8 frames (4 tokens)" in text
     assert "### Curriculum" in text and "### Latent tokens" in text
+    assert "| nats a token | at 0.125 masked | at 0.5 masked |" in text
     with pytest.raises(ValueError, match="name another --out"):
         run(tmp_path, monkeypatch, *asked, "--lr", "1e-3")
     with pytest.raises(ValueError, match="multiples of 8"):
