@@ -97,8 +97,8 @@ def terms(report: Row) -> str:
     side = settings["corner"]
     part = f"The lower left {side} by {side} tokens of the pictures. " if side else ""
     return (
-        f"{part}Equal training compute: {spent}. Network `{settings['size']}`, {settings['batch']} of the longest clips "
-        f"a step, learning rate {settings['lr']:g}, seed {settings['seed']}; measured on {report['device']}.\n"
+        f"{part}Equal training compute: {spent}. Network `{settings['size']}`, {settings['batch']} of the longest "
+        f"clips a step, learning rate {settings['lr']:g}, seed {settings['seed']}; measured on {report['device']}.\n"
     )
 
 
