@@ -190,20 +190,23 @@ def way(row: Row) -> str:
 
 
 def draw(report: Row, path: Path) -> None:
-    """Distance over steps (a line for each way of sampling), distance over damage, drift of the colours over time."""
+    """Distance over steps (a line for each way of sampling with several numbers of them), distance over damage, drift of
+    the colours over time."""
     figure, (steps, damage, drift) = new_figure(3)
-    ways: dict[str, list[tuple[int, float]]] = {}
-    for row in report["samples"]:
-        if "distance" in row and (count := steps_of(row)) is not None:
-            ways.setdefault(way(row), []).append((count, row["distance"]["kernel"]))
-    for i, (name, points) in enumerate(ways.items()):
-        steps.plot(*zip(*sorted(points), strict=True), marker="o", ms=3, color=DAMAGE_COLOURS[i % 5], label=name)
+    ways: dict[str, dict[int, float]] = {}
+    for row in sorted(compared(report), key=lambda row: row["clips"]):  # of the same steps the most clips stand
+        if row in report["samples"] and (count := steps_of(row)) is not None:
+            ways.setdefault(way(row), {})[count] = row["distance"]["kernel"]
+    lines = {name: points for name, points in ways.items() if len(points) > 1}
+    for i, (name, points) in enumerate(lines.items()):
+        x, y = zip(*sorted(points.items()), strict=True)
+        steps.plot(x, y, marker="o", ms=3, color=DAMAGE_COLOURS[i % 5], label=name)
     if "reconstructions" in report:
         steps.axhline(
             report["reconstructions"]["distance"]["kernel"], color=MUTED, lw=1, ls="--", label="reconstructions"
         )
     steps.set_xscale("log", base=2)
-    if ways:
+    if lines:
         steps.legend(fontsize=7, frameon=False)
     label(steps, "Kernel distance over steps", "steps")
     for i, (name, rows) in enumerate(report.get("proof", {}).items()):
