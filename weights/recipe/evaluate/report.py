@@ -190,8 +190,8 @@ def way(row: Row) -> str:
 
 
 def draw(report: Row, path: Path) -> None:
-    """Distance over steps (a line for each way of sampling with several numbers of them), distance over damage, drift of
-    the colours over time."""
+    """Distance over steps (a line for each way of sampling with several numbers of them), distance over damage, drift
+    of the colours over time."""
     figure, (steps, damage, drift) = new_figure(3)
     ways: dict[str, dict[int, float]] = {}
     for row in sorted(compared(report), key=lambda row: row["clips"]):  # of the same steps the most clips stand
@@ -199,8 +199,8 @@ def draw(report: Row, path: Path) -> None:
             ways.setdefault(way(row), {})[count] = row["distance"]["kernel"]
     lines = {name: points for name, points in ways.items() if len(points) > 1}
     for i, (name, points) in enumerate(lines.items()):
-        x, y = zip(*sorted(points.items()), strict=True)
-        steps.plot(x, y, marker="o", ms=3, color=DAMAGE_COLOURS[i % 5], label=name)
+        counts = sorted(points)
+        steps.plot(counts, [points[n] for n in counts], marker="o", ms=3, color=DAMAGE_COLOURS[i % 5], label=name)
     if "reconstructions" in report:
         steps.axhline(
             report["reconstructions"]["distance"]["kernel"], color=MUTED, lw=1, ls="--", label="reconstructions"
