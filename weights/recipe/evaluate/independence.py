@@ -26,15 +26,14 @@ from torch import Tensor
 
 from ..mebt.load import load_mebt
 from ..mebt.model import Mebt
-from ..mebt.train import ORDERS, load_grids, split_positions, split_spread
+from ..mebt.train import ORDERS, load_grids, split_in_order
 from ..schedules import SCHEDULES, masked_count, progress
 from .labels import Array
 from .report import table
 
 STEPS = (1, 2, 4, 8, 12, 16, 24, 32, 64)
-NEXT = (
-    64  # tokens of the order that f(k) is a mean over, at the least; a quarter of the known ones where those are more
-)
+# Tokens of the order that f(k) is a mean over, at the least; a quarter of the known ones where those are more.
+NEXT = 64
 KNOTS = 160  # numbers of known tokens among which the best schedule chooses
 
 
@@ -53,10 +52,7 @@ def nats_of_next(model: Mebt, grids: Tensor, order: str, seed: int = 1) -> dict[
         generator, total = torch.Generator().manual_seed(seed), 0.0
         count = min(positions - known, max(NEXT, known // 4))
         for clip in tokens.split(1):
-            if order == "spread":
-                context, target = split_spread(1, grid, positions - known, generator)
-            else:
-                context, target = split_positions(1, positions, positions - known, generator)
+            context, target = split_in_order(order, 1, grid, positions - known, generator)
             with torch.autocast(tokens.device.type, torch.bfloat16):
                 logits = model(clip, context, target)[:, :count]
             total += F.cross_entropy(logits[0].float(), clip[0, target[0, :count]]).item()

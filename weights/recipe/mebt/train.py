@@ -84,6 +84,15 @@ def split_spread(batch: int, grid: Grid, masked: int, generator: torch.Generator
     return order[:, :known], order[:, known:]
 
 
+def split_in_order(
+    order: str, batch: int, grid: Grid, masked: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """By one of ORDERS."""
+    if order == "spread":
+        return split_spread(batch, grid, masked, generator)
+    return split_positions(batch, grid[0] * grid[1] * grid[2], masked, generator)
+
+
 def disturbed(tokens: Tensor, context: Tensor, share: float, generator: torch.Generator) -> Tensor:
     """Puts a code from elsewhere in the clip at so many of the context's places: sampling makes mistakes, most when
     many tokens are drawn at once, and who has never seen one builds on it."""
@@ -165,10 +174,7 @@ def draw_step(grids: Tensor, step: int, progress: float, plan: Plan, workers: Wo
     own = np.random.default_rng((plan.seed, step, workers.rank))
     generator = torch.Generator().manual_seed(int(own.integers(2**31)))
     tokens = draw_batch(grids, workers.share(size), length, own)
-    if order == "spread":
-        context, target = split_spread(len(tokens), (length, *grids.shape[2:]), masked, generator)
-    else:
-        context, target = split_positions(len(tokens), tokens.shape[1], masked, generator)
+    context, target = split_in_order(order, len(tokens), (length, *grids.shape[2:]), masked, generator)
     if plan.noise and random.random() < 0.5:
         tokens = disturbed(tokens, context, plan.noise * random.random(), generator)
     stands_for = 1.0
