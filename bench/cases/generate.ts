@@ -10,6 +10,7 @@ import { type GridState, predictFromLogits } from '../../src/sampling/steps';
 import type { Piece } from '../allowance';
 import { type Bench, type Contender, contest, type Opened } from '../contest';
 import { openBuffers } from '../deviceBuffers';
+import { askedForAll } from '../everyTarget';
 import { channelsLast, ortDecoder, ortTransformer } from '../onnx/session';
 import type { CaseName, Row } from '../rows';
 import { partOf, QUICK } from '../sizes';
@@ -92,7 +93,10 @@ async function sample(
   logits: (state: GridState) => Promise<Float32Array>,
 ): Promise<Int32Array> {
   const predict = predictFromLogits(async function* (state) {
-    yield { first: 0, count: state.target.length, logits: await logits(state) };
+    const all = askedForAll(state);
+    const values = await logits(all);
+    const count = state.target.length;
+    yield { first: 0, count, logits: values.subarray(0, (values.length / all.target.length) * count) };
   });
   let tokens = new Int32Array(0);
   for await (const step of sampleTokens({ grid, options, predict })) tokens = step.tokens;

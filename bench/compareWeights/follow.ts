@@ -10,6 +10,7 @@ import { runTransformer, type TransformerParameters } from '../../src/model/tran
 import { type Draws, drawCodes, probabilities } from '../../src/sampling/filtering';
 import { sampleTokens } from '../../src/sampling/generate';
 import type { PredictionRequest } from '../../src/sampling/steps';
+import { askedForAll, firstDraws } from '../everyTarget';
 
 /** One step of one storage against the reference. */
 export interface StepDifference {
@@ -40,7 +41,8 @@ export type OnStep = (request: PredictionRequest, draws: Draws, logits: Float32A
 
 /**
  * The differences of every follower at every step, in the order of `followers`, and the reference's finished tokens.
- * All logits of a step are held, for the reference and one follower.
+ * All logits of a step are held, for the reference and one follower. Every masked position is compared, those too that
+ * the sampler does not ask for.
  */
 export async function follow(
   reference: TransformerParameters,
@@ -49,7 +51,8 @@ export async function follow(
   onStep: OnStep = () => undefined,
 ): Promise<{ readonly differences: StepDifference[][]; readonly tokens: Int32Array }> {
   const differences: StepDifference[][] = followers.map(() => []);
-  const predict = async (request: PredictionRequest): Promise<Draws> => {
+  const predict = async (asked: PredictionRequest): Promise<Draws> => {
+    const request: PredictionRequest = askedForAll(asked);
     const logits = await logitsOf(reference, request);
     const draws = drawCodes(logits, request);
     for (const [i, { transformer }] of followers.entries()) {
@@ -57,7 +60,7 @@ export async function follow(
       differences[i]?.push(differenceOf(request, { logits, draws }, others));
     }
     onStep(request, draws, logits);
-    return draws;
+    return firstDraws(draws, asked.target.length);
   };
   let tokens = new Int32Array(0);
   for await (const step of sampleTokens({ options, grid, predict })) tokens = step.tokens;

@@ -42,6 +42,13 @@ export const readsContexts = (mode: BlockMode): boolean => mode === 'latent_enc'
 export const readsTargets = (mode: BlockMode): boolean =>
   mode === 'lt2l' || mode === 'latent_dec' || mode === 'maskgit';
 
+/**
+ * Index of the last block in which other tokens read the targets; -1 where none does. From there on each target goes
+ * its own way.
+ */
+export const lastReaderOfTargets = (modes: readonly BlockMode[]): number =>
+  modes.findLastIndex((mode) => mode === 'lt2l' || mode === 'maskgit');
+
 export function readBlock(
   mode: BlockMode,
   { width }: TransformerConfig,

@@ -49,6 +49,8 @@ function* tokenSets(count: number): Generator<TokenSets> {
   const contexts = new Set([...few, ...few.map((n) => count - n)]);
   for (const n of contexts) {
     if (n === count) continue;
-    yield { tokens: new Int32Array(count), context: positions.slice(0, n), target: positions.slice(n) };
+    const sets = { tokens: new Int32Array(count), context: positions.slice(0, n) };
+    yield { ...sets, target: positions.slice(n) };
+    if (n + 1 < count) yield { ...sets, target: positions.slice(n, n + 1), masked: positions.slice(n + 1) };
   }
 }

@@ -25,6 +25,14 @@ describe('operations of a forward pass of the official model at half context', (
   });
 });
 
+it('masked tokens that are not asked for cost what a target does, but the last block and the head', () => {
+  const config = OFFICIAL.transformer;
+  const { width, vocabulary, latentTokens } = config;
+  const saved = 2 * width * width * 10 + 4 * latentTokens * width + 2 * width * vocabulary; // a token
+  expect(config.modes.at(-1)).toBe('latent_dec');
+  expect(transformerFlops(config, 24, 1000) - transformerFlops(config, 24, 100, 900)).toBe(900 * saved);
+});
+
 it('an autoregressive clip costs what its steps cost one by one', () => {
   const config: TransformerConfig = {
     ...OFFICIAL.transformer,

@@ -1,23 +1,33 @@
 /** Floating-point operations of a forward pass and of a decode: a multiply-add is two. Products only, as is usual. */
 import type { Extent3, TokenizerConfig, TransformerConfig } from '../config/model';
+import { lastReaderOfTargets } from './block';
 
 /** Queries q and keys k of one layer of width d: 2d²(10q + 2k) + 4qkd. */
 function layerFlops(width: number, queries: number, keys: number): number {
   return 2 * width * width * (10 * queries + 2 * keys) + 4 * queries * keys * width;
 }
 
-/** One prediction of `targets` tokens from `contexts` known ones. */
-export function transformerFlops(config: TransformerConfig, contexts: number, targets: number): number {
+/** One prediction of `targets` tokens from `contexts` known ones, with `masked` others that are not asked for. */
+export function transformerFlops(
+  config: TransformerConfig,
+  contexts: number,
+  targets: number,
+  masked = 0,
+): number {
   const { width, latentTokens: latents, vocabulary, modes } = config;
-  const sizes = {
-    latent_enc: [latents, contexts],
-    latent_self: [latents, latents],
-    latent_dec: [targets, latents],
-    lt2l: [latents, latents + targets],
-    maskgit: [contexts + targets, contexts + targets],
-  } as const;
-  const blocks = modes.reduce((sum, mode) => sum + layerFlops(width, ...sizes[mode]), 0);
-  return blocks + 2 * targets * width * vocabulary;
+  const lastReader = lastReaderOfTargets(modes);
+  const blocks = modes.map((mode, i) => {
+    const hidden = targets + (i <= lastReader ? masked : 0);
+    const sizes = {
+      latent_enc: [latents, contexts],
+      latent_self: [latents, latents],
+      latent_dec: [hidden, latents],
+      lt2l: [latents, latents + hidden],
+      maskgit: [contexts + hidden, contexts + hidden],
+    } as const;
+    return layerFlops(width, ...sizes[mode]);
+  });
+  return blocks.reduce((sum, block) => sum + block, 0) + 2 * targets * width * vocabulary;
 }
 
 /** All steps of an autoregressive transformer with a cache: step i has one query and i keys, one of them new. */

@@ -89,6 +89,36 @@ onEachBackend('runTransformer', (backend) => {
     expect(largestDifference(both.slice(160), await logitsOf(other))).toBeLessThan(1e-5);
   });
 
+  it.each([
+    ['latent_enc', 'latent_dec', 'lt2l', 'latent_dec'],
+    ['latent_enc', 'latent_dec', 'lt2l'],
+    ['latent_enc', 'maskgit', 'latent_dec'],
+    ['latent_enc', 'latent_dec'],
+  ] as const)(
+    'predicts some of the masked tokens as if all were asked for, in blocks %s … %s',
+    async (...modes) => {
+      clear();
+      parameters = parametersWith(modes);
+      const pair = (a: Int32Array, b: Int32Array): Int32Array => Int32Array.of(...a, ...b);
+      const other = order.toReversed();
+      const shared = { batch: 2, tokens: pair(SETS.tokens, SETS.tokens) };
+      const context = pair(SETS.context, other.slice(0, 8));
+      const all = await logitsOf({ ...shared, context, target: pair(order.slice(8), other.slice(8)) });
+      const before = tf.memory().numTensors;
+      const some = await logitsOf({
+        ...shared,
+        context,
+        target: pair(order.slice(8, 13), other.slice(8, 13)),
+        masked: pair(order.slice(13), other.slice(13)),
+      });
+      expect(tf.memory().numTensors).toBe(before);
+      const rows = 5 * 10;
+      const expected = Float32Array.of(...all.slice(0, rows), ...all.slice(160, 160 + rows));
+      expect(some.length).toBe(2 * rows);
+      expect(largestDifference(some, expected)).toBeLessThan(1e-5);
+    },
+  );
+
   it('gives the same logits in chunks, none larger than asked for, and leaves no tensor behind', async () => {
     const whole = await logitsOf(SETS);
     const before = tf.memory().numTensors;

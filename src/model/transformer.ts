@@ -10,7 +10,14 @@ import { linear } from '../kernels/linear';
 import type { Matrix } from '../kernels/matrix';
 import { sliceRows } from '../kernels/sliceRows';
 import { writeRows } from '../kernels/writeRows';
-import { type BlockParameters, readBlock, readsContexts, readsTargets, runBlock } from './block';
+import {
+  type BlockParameters,
+  lastReaderOfTargets,
+  readBlock,
+  readsContexts,
+  readsTargets,
+  runBlock,
+} from './block';
 import { type Observe, readScaleBias, type ScaleBias, type WeightReader } from './parameters';
 import { piecesOf, rowsAtOnce } from './rowPieces';
 
@@ -40,6 +47,8 @@ export interface TokenSets {
   readonly context: Int32Array;
   /** [B, NT] positions to predict. */
   readonly target: Int32Array;
+  /** [B, NM] positions that are masked, too, but not predicted; none when left out. */
+  readonly masked?: Int32Array;
 }
 
 /** Reads all weights; the tensors then belong to the result: free them with `tf.dispose(parameters)`. */
@@ -78,7 +87,8 @@ export function runTransformer(
 
 /**
  * Everything but the head: hidden states of the targets after the final norm, [B, NT, C]. The caller disposes them.
- * `observe` sees `input.*`, `blockNN.*`, `blockNN.inner.*` and `ln_f`.
+ * `observe` sees `input.*`, `blockNN.*`, `blockNN.inner.*` and `ln_f`. Masked positions that are not asked for go along
+ * behind the targets for as long as others read them.
  */
 export function runTrunk(parameters: TransformerParameters, sets: TokenSets, observe?: Observe): tf.Tensor3D {
   return tf.tidy(() => {
@@ -88,24 +98,37 @@ export function runTrunk(parameters: TransformerParameters, sets: TokenSets, obs
     // Contexts and targets are there from the first block that reads them; contexts until the last one.
     let contexts = observe && embed.contexts();
     let targets = observe && embed.targets();
-    const lastReader = blocks.findLastIndex(({ mode }) => readsContexts(mode));
+    const modes = blocks.map(({ mode }) => mode);
+    const lastOfContexts = modes.findLastIndex(readsContexts);
+    const lastOfTargets = lastReaderOfTargets(modes);
+    const targetCount = sets.target.length / (sets.batch ?? 1);
     observe?.('input.sos', latents);
     if (contexts) observe?.('input.contexts', contexts);
     if (targets) observe?.('input.targets', targets);
     blocks.forEach((block, i) => {
       if (readsContexts(block.mode)) contexts ??= embed.contexts();
       if (readsTargets(block.mode)) targets ??= embed.targets();
+      if (targets && i > lastOfTargets) targets = keepRows(targets, targetCount);
       const name = `block${String(i).padStart(2, '0')}`;
       const streams = { latents, contexts, targets };
       const next = tf.tidy(() => runBlock(block, config.heads, streams, name, observe));
       if (next !== latents) latents.dispose();
       latents = next;
-      if (i === lastReader) contexts?.dispose();
+      if (i === lastOfContexts) contexts?.dispose();
     });
-    const normal = normaliseTargets(parameters, targets ?? embed.targets(), observe !== undefined); // [B, NT, C]
+    targets = keepRows(targets ?? embed.targets(), targetCount);
+    const normal = normaliseTargets(parameters, targets, observe !== undefined); // [B, NT, C]
     observe?.('ln_f', normal);
     return normal;
   });
+}
+
+/** The first `count` rows of each sample, [B, count, C], in the place of x [B, n, C]. */
+function keepRows(x: tf.Tensor3D, count: number): tf.Tensor3D {
+  if (count === x.shape[1]) return x;
+  const kept = sliceRows(x, 0, count);
+  x.dispose();
+  return kept;
 }
 
 /** The final norm, in place unless the clip is a short one. */
@@ -179,11 +202,17 @@ function embeddingsOf(
   parameters: TransformerParameters,
   sets: TokenSets,
 ): Record<'latents' | 'contexts' | 'targets', () => tf.Tensor3D> {
-  const { tokens, context, target, batch = 1 } = sets;
+  const { tokens, context, target, masked = new Int32Array(0), batch = 1 } = sets;
   const { config, tokenEmbedding, positionEmbedding, maskEmbedding, latentTokens } = parameters;
   const { width } = config;
-  const [n, contexts, targets] = [tokens.length / batch, context.length / batch, target.length / batch];
-  for (const [name, count] of Object.entries({ tokens: n, context: contexts, target: targets })) {
+  const counts = {
+    tokens: tokens.length / batch,
+    context: context.length / batch,
+    target: target.length / batch,
+    masked: masked.length / batch,
+  };
+  const n = counts.tokens;
+  for (const [name, count] of Object.entries(counts)) {
     if (!Number.isInteger(count)) {
       throw new RangeError(`runTransformer: ${name} does not divide into ${batch} samples of equal length.`);
     }
@@ -197,16 +226,29 @@ function embeddingsOf(
       return batch === 1 ? learned : tf.tile(learned, [batch, 1, 1]);
     },
     contexts: () => {
-      const codes = context.map((position, i) => tokens[Math.floor(i / contexts) * n + position] ?? -1);
+      const codes = context.map((position, i) => tokens[Math.floor(i / counts.context) * n + position] ?? -1);
       return tf.tidy(() => {
         const known = embedAt({ table: tokenEmbedding, codes }, positionEmbedding, context);
-        return tf.reshape(known, [batch, contexts, width]);
+        return tf.reshape(known, [batch, counts.context, width]);
       });
     },
     targets: () =>
       tf.tidy(() => {
-        const masked = embedAt({ vector: maskEmbedding }, positionEmbedding, target);
-        return tf.reshape(masked, [batch, targets, width]);
+        const positions = interleave(target, masked, batch);
+        const hidden = embedAt({ vector: maskEmbedding }, positionEmbedding, positions);
+        return tf.reshape(hidden, [batch, counts.target + counts.masked, width]);
       }),
   };
+}
+
+/** [B, n] and [B, m] -> [B, n + m]: of each sample first the one, then the other. */
+function interleave(first: Int32Array, second: Int32Array, batch: number): Int32Array {
+  const [n, m] = [first.length / batch, second.length / batch];
+  if (m === 0) return first;
+  const both = new Int32Array(first.length + second.length);
+  for (let sample = 0; sample < batch; sample++) {
+    both.set(first.subarray(sample * n, (sample + 1) * n), sample * (n + m));
+    both.set(second.subarray(sample * m, (sample + 1) * m), sample * (n + m) + n);
+  }
+  return both;
 }

@@ -54,9 +54,9 @@ onBackend('webgpu', 'an engine', () => {
     const ours = ['LinearProgram', 'AttentionProgram', 'CopyRowsProgram', 'DrawCodesProgram'];
     expect(ours.filter((name) => waited.some((label) => label.includes(name)))).toEqual([]);
     expect(ahead).toEqual(expect.arrayContaining(['CopyRowsProgram', 'DrawCodesProgram']));
-    for (const frames of [32, 4]) {
+    for (const given of [{ frames: 32 }, { frames: 4 }, { frames: 32, order: 'spread', steps: 4 }] as const) {
       const later = await compiledDuring(async () => {
-        for await (const _ of generate(engine, { ...OPTIONS, frames }));
+        for await (const _ of generate(engine, { ...OPTIONS, ...given }));
       });
       expect([...later.ahead, ...later.waited]).toEqual([]);
     }

@@ -196,8 +196,9 @@ function transformerBuffers(
   const keys = dense ? tokens : latentTokens;
   const queries = Math.min(rows.attention, dense ? tokens + latentTokens : tokens);
   const scores = backend === 'cpu' ? SCORES * of(queries, keys * transformer.heads) : 0;
-  const bytes =
-    scores + streams + PIECES[backend] * attended + HIDDEN_PIECES[backend] * hidden + logits + aside;
+  const pieces = scores + PIECES[backend] * attended + HIDDEN_PIECES[backend] * hidden;
+  // Between two blocks the targets that are asked for are cut from all that are masked: at most one stream more.
+  const bytes = streams + Math.max(pieces, stream) + logits + aside;
   const largest = Math.max(stream, latents, hidden, logits);
   return { bytes, largest: { what: 'activations of the transformer', bytes: largest } };
 }

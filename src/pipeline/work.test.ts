@@ -16,8 +16,8 @@ const defaults = defaultGenerationOptions(modelFacts(manifest.model));
 /** Operations of the passes that a run makes, with a predictor that draws nothing. */
 async function sampled(options: GenerationOptions, grid: Extent3): Promise<number> {
   let flops = 0;
-  const predict: Parameters<typeof sampleTokens>[0]['predict'] = async ({ context, target }) => {
-    flops += transformerFlops(transformer, context.length, target.length);
+  const predict: Parameters<typeof sampleTokens>[0]['predict'] = async ({ context, target, masked }) => {
+    flops += transformerFlops(transformer, context.length, target.length, masked?.length);
     return { samples: new Int32Array(target.length), scores: new Float32Array(target.length).fill(0.5) };
   };
   for await (const _ of sampleTokens({ grid, options, predict }));

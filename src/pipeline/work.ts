@@ -5,7 +5,7 @@
 import { defaultGenerationOptions, type GenerationOptions, modelFacts } from '../config/generation';
 import { downsampleOf, type Extent3, lengthsOf } from '../config/model';
 import { decoderFlops, transformerFlops } from '../model/flops';
-import { countTargets } from '../sampling/generate';
+import { passSizes } from '../sampling/generate';
 import type { PlannedModel } from './memory';
 
 /**
@@ -20,8 +20,8 @@ export function clipFlops({ model, tensors }: PlannedModel, options: GenerationO
   const tokens = latentFrames * rows * columns;
   const grid: Extent3 = [latentFrames, rows, columns];
   let flops = 0;
-  for (const targets of countTargets({ options, grid })) {
-    flops += transformerFlops(model.transformer, tokens - targets, targets);
+  for (const { targets, masked } of passSizes({ options, grid })) {
+    flops += transformerFlops(model.transformer, tokens - targets - masked, targets, masked);
   }
   const shapes = new Map(tensors.map(({ name, shape }) => [name, shape]));
   const shapeOf = (name: string): readonly number[] => shapes.get(name) ?? [];

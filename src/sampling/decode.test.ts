@@ -37,6 +37,14 @@ describe('planDecode', () => {
     expect(planDecode({ ...options, edit: true }, 64, 48, 16).length).toBe(8);
   });
 
+  it('draws what it keeps where the order is given, else every target', () => {
+    const drawn = (strategy: 'given' | 'maskgit') =>
+      planDecode({ ...options, strategy }, 64, 0, 64).map((step) => step.drawn);
+    const kept = planDecode(options, 64, 0, 64).map(({ targets, masked }) => targets - masked);
+    expect(drawn('given')).toEqual(kept.filter((count) => count > 0));
+    expect(drawn('maskgit')[0]).toBe(64);
+  });
+
   it('ends without noise on the confidence', () => {
     expect(planDecode(options, 64, 0, 64).at(-1)).toMatchObject({ masked: 0, choiceTemperature: 0 });
   });

@@ -1,12 +1,19 @@
 /**
- * MaskGIT decoding: every step predicts all targets at once and keeps the most confident as context. One async
- * generator; it knows the grid as numbered positions only.
+ * MaskGIT decoding: every step predicts all targets at once and keeps the most confident as context; where the order is
+ * given, it predicts those that it will keep. One async generator; it knows the grid as numbered positions only.
  */
 import type { Schedule } from '../config/generation';
 import type { Filter } from './filtering';
 import { chooseContext, movedCount, type Strategy } from './masking';
 import { type ChoiceSchedule, choiceTemperatureFactor, maskedCount, progressAfter } from './schedules';
-import { type GridState, type Phase, predictAndDraw, type SamplerContext, type SamplingStep } from './steps';
+import {
+  askedForFirst,
+  type GridState,
+  type Phase,
+  predictAndDraw,
+  type SamplerContext,
+  type SamplingStep,
+} from './steps';
 
 export interface DecodeOptions extends Filter {
   /** Steps that the schedule is divided into; some may be skipped. */
@@ -16,8 +23,6 @@ export interface DecodeOptions extends Filter {
   /** Power of the noise on the confidence, before its own schedule. */
   readonly choiceTemperature: number;
   readonly choiceSchedule: ChoiceSchedule;
-  /** Of `spread`: the turn of each position, [N]. */
-  readonly turns?: Int32Array;
   /**
    * true: the schedule counts the targets given at the start, so that every step does its share.
    * false: it counts all N positions, and the first steps are skipped when much is given.
@@ -29,12 +34,15 @@ export interface PlannedStep {
   readonly masked: number;
   readonly choiceTemperature: number;
   readonly contexts: number;
+  /** Masked positions before the step. */
   readonly targets: number;
+  /** Of them, those that codes are drawn for. */
+  readonly drawn: number;
 }
 
 /**
  * The steps that will be made, known beforehand since the counts depend on nothing that is drawn. A step is
- * skipped when its schedule would leave more masked than there are targets; with `spread`, which has no reference to
+ * skipped when its schedule would leave more masked than there are targets; with `given`, which has no reference to
  * follow, also when it would keep nothing of what it draws.
  */
 export function planDecode(
@@ -43,7 +51,7 @@ export function planDecode(
   contexts: number,
   targets: number,
 ): PlannedStep[] {
-  const { steps, schedule, edit, choiceTemperature, choiceSchedule } = options;
+  const { steps, schedule, strategy, edit, choiceTemperature, choiceSchedule } = options;
   const total = edit ? targets : positions;
   const plan: PlannedStep[] = [];
   let known = contexts;
@@ -52,24 +60,28 @@ export function planDecode(
     const progress = progressAfter(k, steps);
     const masked = maskedCount(schedule, progress, total);
     if (masked > left || left === 0) continue;
-    if (options.strategy === 'spread' && masked === left) continue;
+    const moved = movedCount({ strategy, masked }, left);
+    if (strategy === 'given' && moved === 0) continue;
     const temperature = choiceTemperature * choiceTemperatureFactor(choiceSchedule, progress);
-    plan.push({ masked, choiceTemperature: temperature, contexts: known, targets: left });
-    const moved = movedCount({ strategy: options.strategy, masked }, left);
+    const drawn = strategy === 'given' ? moved : left;
+    plan.push({ masked, choiceTemperature: temperature, contexts: known, targets: left, drawn });
     known += moved;
     left -= moved;
   }
   return plan;
 }
 
-/** Yields after every forward pass; returns the final state. All targets are resampled at each step. */
+/**
+ * Yields after every forward pass; returns the final state. All targets are resampled at each step, but with `given`
+ * the target of a yielded step are those that it keeps.
+ */
 export async function* decode(
   start: GridState,
   options: DecodeOptions,
   sampler: SamplerContext,
 ): AsyncGenerator<SamplingStep, GridState, undefined> {
   const { batch } = start;
-  const { strategy, turns } = options;
+  const { strategy } = options;
   const phase: Phase = strategy === 'bootstrap' ? 'bootstrap' : 'draft';
   const filter: Filter = strategy === 'bootstrap' ? { temperature: 1 } : options;
   const plan = planDecode(
@@ -80,12 +92,13 @@ export async function* decode(
   );
   let state = start;
   let index = sampler.firstStep ?? 0;
-  for (const { masked, choiceTemperature } of plan) {
-    const drawn = await predictAndDraw(state, filter, sampler, index);
-    const choice = { strategy, masked, choiceTemperature, turns, step: index };
-    const next = chooseContext(state, drawn.scores, batch, choice, sampler.noise);
-    yield { ...state, ...drawn, phase, index, nextContext: next.context, nextTarget: next.target };
-    state = { batch, tokens: drawn.tokens, ...next };
+  for (const { masked, choiceTemperature, drawn } of plan) {
+    const asked = askedForFirst(state, drawn);
+    const draws = await predictAndDraw(asked, filter, sampler, index);
+    const choice = { strategy, masked, choiceTemperature, step: index };
+    const next = chooseContext(state, draws.scores, batch, choice, sampler.noise);
+    yield { ...asked, ...draws, phase, index, nextContext: next.context, nextTarget: next.target };
+    state = { batch, tokens: draws.tokens, ...next };
     index++;
   }
   return state;

@@ -29,13 +29,19 @@ const options: GenerationOptions = {
 interface Call {
   context: number[];
   target: number[];
+  masked: number[];
   tokens: Int32Array;
 }
 
 /** Prefers the code (position + number of context tokens) mod V, mildly. */
 function toyModel(calls: Call[] = []): Predict {
-  return predictFromLogits(async function* ({ tokens, context, target }) {
-    calls.push({ context: Array.from(context), target: Array.from(target), tokens: tokens.slice() });
+  return predictFromLogits(async function* ({ tokens, context, target, masked = new Int32Array(0) }) {
+    calls.push({
+      context: Array.from(context),
+      target: Array.from(target),
+      masked: Array.from(masked),
+      tokens: tokens.slice(),
+    });
     const logits = new Float32Array(target.length * V);
     for (const [row, position] of target.entries()) logits[row * V + ((position + context.length) % V)] = 2;
     yield { first: 0, count: target.length, logits };
@@ -78,6 +84,13 @@ describe('sampleTokens', () => {
       expect(context.map((position) => turns[position])).toEqual(context.map((_, i) => i));
     }
     expect(calls.at(-1)?.context.length).toBeGreaterThan(N / 2);
+    // Only what stays is asked for, once; the model is told of all that is masked.
+    expect(calls.flatMap(({ target }) => target.map((position) => turns[position]))).toEqual(
+      Array.from({ length: N }, (_, i) => i),
+    );
+    for (const { context, target, masked } of calls) {
+      expect(new Set([...context, ...target, ...masked]).size).toBe(N);
+    }
     const warm: Call[] = [];
     await collect({ order: 'spread', bootstrap: 0, revisePasses: 0, choiceTemperature: 30 }, { calls: warm });
     expect(warm).toEqual(calls);

@@ -68,12 +68,21 @@ export function countSteps(request: Omit<GenerationRequest, 'predict' | 'signal'
   return planGeneration(request).steps;
 }
 
-/** Targets of each of them, in order; everything else is context. */
-export function countTargets(request: Omit<GenerationRequest, 'predict' | 'signal'>): number[] {
+/** One forward pass: how many tokens it predicts, and how many others are masked; everything else is context. */
+export interface PassSize {
+  readonly targets: number;
+  readonly masked: number;
+}
+
+/** Of each of them, in order. */
+export function passSizes(request: Omit<GenerationRequest, 'predict' | 'signal'>): PassSize[] {
   const { start, drafted, reviseSteps } = planGeneration(request);
   const targets = start.target.length;
   const end = (block: number): number => Math.floor(((block + 1) * targets) / reviseSteps);
-  const sweep = Array.from({ length: reviseSteps }, (_, block) => end(block) - end(block - 1));
+  const sweep = Array.from({ length: reviseSteps }, (_, block) => ({
+    targets: end(block) - end(block - 1),
+    masked: 0,
+  }));
   return [...drafted, ...Array.from({ length: request.options.revisePasses }, () => sweep).flat()];
 }
 
@@ -81,8 +90,8 @@ interface GenerationPlan {
   readonly start: GridState;
   readonly bootstrap: DecodeOptions;
   readonly draft: DecodeOptions;
-  /** Targets of each step before the first revision. */
-  readonly drafted: readonly number[];
+  /** Each step before the first revision. */
+  readonly drafted: readonly PassSize[];
   /** Blocks of a revision sweep: no more than there are targets. */
   readonly reviseSteps: number;
   readonly steps: number;
@@ -104,7 +113,7 @@ function planGeneration({
   } as const;
   const draft: DecodeOptions = {
     ...common,
-    strategy: order === 'spread' ? 'spread' : 'maskgit',
+    strategy: order === 'spread' ? 'given' : 'maskgit',
     steps: options.steps,
     temperature,
     topK,
@@ -119,7 +128,10 @@ function planGeneration({
   const targets = start.target.length;
   const first = planDecode(bootstrap, positions, start.context.length, targets);
   const rest = planDecode(draft, positions, start.context.length + first.length, targets - first.length);
-  const drafted = [...first, ...rest].map((step) => step.targets);
+  const drafted = [...first, ...rest].map(({ targets, drawn }) => ({
+    targets: drawn,
+    masked: targets - drawn,
+  }));
   const reviseSteps = Math.min(options.reviseSteps, targets);
   const steps = drafted.length + options.revisePasses * reviseSteps;
   return { start, bootstrap, draft, drafted, reviseSteps, steps };
@@ -129,7 +141,6 @@ async function* allSteps(request: GenerationRequest): AsyncGenerator<SamplingSte
   const { options, predict, signal, firstStep = 0 } = request;
   const { start, bootstrap, draft, drafted, reviseSteps } = planGeneration(request);
   const noise = new CounterNoise(options.seed);
-  const spread = draft.strategy === 'spread' ? { turns: spreadTurns(request.grid, noise) } : {};
   const { reviseTemperature: temperature, topK, topP } = options;
   const revision: DraftAndReviseOptions = {
     revise: { steps: Math.max(1, reviseSteps), temperature, topK, topP },
@@ -141,7 +152,8 @@ async function* allSteps(request: GenerationRequest): AsyncGenerator<SamplingSte
   let index = firstStep;
   let state = start;
   const sampler = (): SamplerContext => ({ predict, noise, signal, firstStep: index });
-  for (const phase of [bootstrap, { ...draft, ...spread }]) {
+  for (const phase of [bootstrap, draft]) {
+    if (phase.strategy === 'given') state = inTurn(state, spreadTurns(request.grid, noise));
     for await (const step of decode(state, phase, sampler())) {
       index = step.index + 1;
       state = { batch: 1, tokens: step.tokens, context: step.nextContext, target: step.nextTarget };
@@ -151,6 +163,12 @@ async function* allSteps(request: GenerationRequest): AsyncGenerator<SamplingSte
   }
   // The targets of the start, not of the draft's end: given tokens stay as they are.
   yield* draftAndRevise({ ...start, tokens: state.tokens }, revision, sampler());
+}
+
+/** The targets by the turn of their position, [N]. */
+function inTurn(state: GridState, turns: Int32Array): GridState {
+  const turn = (position: number): number => turns[position] ?? 0;
+  return { ...state, target: state.target.toSorted((a, b) => turn(a) - turn(b)) };
 }
 
 function startState(grid: Extent3, known: KnownTokens | undefined): GridState {

@@ -4,10 +4,10 @@ import type { DrawSite, Noise } from './random';
 import { joinRows, rowOf } from './steps';
 
 /**
- * `maskgit`: by confidence; `random`: in random order; `spread`: by given turns; `bootstrap`: one random target a step;
- * `ar`: the first target in the given order, one a step.
+ * `maskgit`: by confidence; `random`: in random order; `given`: the first targets, in the order in which they are;
+ * `bootstrap`: one random target a step; `ar`: the first target, one a step.
  */
-export type Strategy = 'maskgit' | 'random' | 'spread' | 'bootstrap' | 'ar';
+export type Strategy = 'maskgit' | 'random' | 'given' | 'bootstrap' | 'ar';
 
 export interface ChoiceOptions {
   readonly strategy: Strategy;
@@ -15,8 +15,6 @@ export interface ChoiceOptions {
   readonly masked: number;
   /** Power of the noise on the confidence; only `maskgit` uses it. */
   readonly choiceTemperature: number;
-  /** Of `spread`: the turn of each position, [N]. */
-  readonly turns?: Int32Array | undefined;
   readonly step: number;
 }
 
@@ -38,7 +36,7 @@ export interface PositionSets {
 /**
  * The next sets: targets sorted by falling key; the first ones go to the end of the context in that order, the
  * rest stay targets in that order. Nothing changes, not even the order, when none moves.
- * `scores` [B, NT] are the probabilities of the drawn codes.
+ * `scores` [B, NT] are the probabilities of the drawn codes; `given` and `ar` do not read them.
  */
 export function chooseContext(
   { context, target }: PositionSets,
@@ -73,16 +71,11 @@ function sortedRows(
   positions: Int32Array,
   scores: Float32Array,
   sample: number,
-  { strategy, choiceTemperature, turns, step }: ChoiceOptions,
+  { strategy, choiceTemperature, step }: ChoiceOptions,
   noise: Noise,
 ): number[] {
   const rows = Array.from(positions, (_, row) => row);
-  if (strategy === 'ar') return rows;
-  if (strategy === 'spread') {
-    if (!turns) throw new Error('Choice of context: the order spread needs the turn of every position.');
-    const turn = (row: number): number => turns[positions[row] ?? 0] ?? 0;
-    return rows.sort((a, b) => turn(a) - turn(b) || a - b);
-  }
+  if (strategy === 'ar' || strategy === 'given') return rows;
   const site = (row: number): DrawSite => ({ step, sample, row, position: positions[row] ?? 0 });
   const keys =
     strategy === 'maskgit'

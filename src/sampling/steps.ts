@@ -15,6 +15,8 @@ export interface GridState {
   readonly context: Int32Array<ArrayBuffer>;
   /** [B, NT] positions to predict. */
   readonly target: Int32Array<ArrayBuffer>;
+  /** [B, NM] positions that are masked, too, but not asked for now; none when left out. */
+  readonly masked?: Int32Array<ArrayBuffer>;
 }
 
 /** One forward pass, and how to draw from what it predicts. */
@@ -87,9 +89,24 @@ export function rowOf(values: Int32Array, sample: number, batch: number): Int32A
   return values.subarray(sample * length, (sample + 1) * length);
 }
 
+/**
+ * The state in which only the first `count` targets of each sample are asked for: what is not kept need not be drawn.
+ * The model reads the others as before.
+ */
+export function askedForFirst(state: GridState, count: number): GridState {
+  const { batch, target } = state;
+  if (count * batch === target.length) return state;
+  const rows = Array.from({ length: batch }, (_, sample) => rowOf(target, sample, batch));
+  return {
+    ...state,
+    target: joinRows(rows.map((row) => row.subarray(0, count))),
+    masked: joinRows(rows.map((row) => row.subarray(count))),
+  };
+}
+
 /** [B, n] from one row a sample. */
-export function joinRows(rows: readonly (readonly number[])[]): Int32Array<ArrayBuffer> {
-  return Int32Array.from(rows.flat());
+export function joinRows(rows: readonly ArrayLike<number>[]): Int32Array<ArrayBuffer> {
+  return Int32Array.from(rows.flatMap((row) => Array.from(row)));
 }
 
 /** All positions 0 … N - 1 for each sample: [B, N]. */

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .mebt.model import MebtConfig
+from .mebt.model import MebtConfig, last_reader_of_targets
 
 TRAINING = 3  # a step is one pass forward and, for the gradients of inputs and of weights, two of its products back
 
@@ -13,18 +13,22 @@ def layer_flops(width: int, queries: int, keys: int, pairs: int | None = None) -
     return 2 * width * width * (10 * queries + 2 * keys) + 4 * pairs * width
 
 
-def forward_flops(config: MebtConfig, contexts: int, targets: int) -> int:
-    """Of one clip."""
-    latents = config.latent_tokens
-    sizes = {
-        "latent_enc": (latents, contexts),
-        "latent_self": (latents, latents),
-        "latent_dec": (targets, latents),
-        "lt2l": (latents, latents + targets),
-        "maskgit": (contexts + targets, contexts + targets),
-    }
-    blocks = sum(layer_flops(config.width, *sizes[mode]) for mode in config.modes)
-    return blocks + 2 * targets * config.width * config.vocabulary
+def forward_flops(config: MebtConfig, contexts: int, targets: int, asked: int | None = None) -> int:
+    """Of one clip; `asked`: see Mebt.forward."""
+    latents, asked = config.latent_tokens, targets if asked is None else asked
+    last_reader = last_reader_of_targets(config.modes)
+    blocks = 0
+    for i, mode in enumerate(config.modes):
+        hidden = targets if i <= last_reader else asked
+        sizes = {
+            "latent_enc": (latents, contexts),
+            "latent_self": (latents, latents),
+            "latent_dec": (hidden, latents),
+            "lt2l": (latents, latents + hidden),
+            "maskgit": (contexts + hidden, contexts + hidden),
+        }
+        blocks += layer_flops(config.width, *sizes[mode])
+    return blocks + 2 * asked * config.width * config.vocabulary
 
 
 def causal_flops(width: int, blocks: int, vocabulary: int, tokens: int) -> int:

@@ -94,9 +94,11 @@ def sample_tokens(
         turns = torch.rand(batch, n, generator=generator, device=device).argsort(1)
     context, target = turns[:, :0], turns
 
-    def draw(context: Tensor, target: Tensor, temperature: float, k: int) -> tuple[Tensor, Tensor]:
+    def draw(
+        context: Tensor, target: Tensor, temperature: float, k: int, asked: int | None = None
+    ) -> tuple[Tensor, Tensor]:
         with torch.autocast(device.type, torch.bfloat16):
-            logits = model(tokens, context, target)
+            logits = model(tokens, context, target, asked=asked)
         logits = logits.float() / temperature
         if k:
             logits = logits.masked_fill(logits < logits.topk(k, -1).values[..., -1:], -torch.inf)
@@ -114,13 +116,16 @@ def sample_tokens(
         masked = masked_count(schedule, t, n)
         if masked > target.shape[1] or (order == "spread" and masked == target.shape[1]):
             continue
-        ids, score = draw(context, target, temperature, top_k)
-        tokens.scatter_(1, target, ids)
-        if order == "confidence":
+        keep = target.shape[1] - masked
+        if order == "spread":  # what is not kept need not be drawn
+            ids, _score = draw(context, target, temperature, top_k, keep)
+            tokens.scatter_(1, target[:, :keep], ids)
+        else:
+            ids, score = draw(context, target, temperature, top_k)
+            tokens.scatter_(1, target, ids)
             gumbel = -torch.empty_like(score).exponential_(generator=generator).log()
             keys = score.clamp_min(1e-20).log() + choice_temperature * choice_factor("linear", t) * gumbel
             target = target.gather(1, keys.argsort(1, descending=True))
-        keep = target.shape[1] - masked
         context, target = torch.cat([context, target[:, :keep]], 1), target[:, keep:]
     for _ in range(revise):
         blocks = torch.rand(batch, n, generator=generator, device=device).argsort(1).chunk(2, 1)

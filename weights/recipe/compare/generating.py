@@ -43,16 +43,18 @@ class Passes:
         self.calls = self.flops = 0
 
     def __enter__(self) -> Passes:
-        self.handle = self.model.register_forward_hook(self.count)
+        self.handle = self.model.register_forward_hook(self.count, with_kwargs=True)
         return self
 
     def __exit__(self, *_: object) -> None:
         self.handle.remove()
 
-    def count(self, _module: object, inputs: tuple[Tensor, Tensor, Tensor], _output: Tensor) -> None:
+    def count(
+        self, _module: object, inputs: tuple[Tensor, Tensor, Tensor], options: dict[str, Any], _output: Tensor
+    ) -> None:
         _, context, target = inputs
         self.calls += 1
-        self.flops += len(target) * self.variant.pass_flops(context.shape[1], target.shape[1])
+        self.flops += len(target) * self.variant.pass_flops(context.shape[1], target.shape[1], options["asked"])
 
 
 def draw_tokens(variant: Variant, model: Model, batch: int, sampling: Sampling, seed: int) -> Tensor:

@@ -54,11 +54,11 @@ class Variant:
         mixed, causal = self.curriculum != "none", self.family == "autoregressive"
         return Plan(batch, seed, self.latent_frames, shortest, mixed, causal)
 
-    def pass_flops(self, contexts: int, targets: int) -> int:
-        """Operations of a pass over one clip."""
+    def pass_flops(self, contexts: int, targets: int, asked: int | None = None) -> int:
+        """Operations of a pass over one clip; `asked`: see Mebt.forward."""
         config = self.config
         if isinstance(config, MebtConfig):
-            return forward_flops(config, contexts, targets)
+            return forward_flops(config, contexts, targets, asked)
         return causal_flops(config.width, config.depth, config.vocabulary, contexts + targets)
 
     def step_flops(self, step: Step) -> int:

@@ -30,6 +30,11 @@ def mebt_modes(encode: int, decode: int, think: int = 1) -> tuple[str, ...]:
     return (*read * encode, "latent_enc", *write * decode, "latent_dec")
 
 
+def last_reader_of_targets(modes: tuple[str, ...]) -> int:
+    """Index of the last block in which other tokens read the targets, -1 where none does; then each is on its own."""
+    return max((i for i, mode in enumerate(modes) if mode in ("lt2l", "maskgit")), default=-1)
+
+
 Grid = tuple[int, int, int]
 
 
@@ -210,18 +215,29 @@ class Mebt(nn.Module):
         start_from_codebook(self.token_embedding, self.head, codes)
 
     def forward(
-        self, tokens: Tensor, context: Tensor, target: Tensor, first: int = 0, stands_for: float = 1.0
+        self,
+        tokens: Tensor,
+        context: Tensor,
+        target: Tensor,
+        first: int = 0,
+        stands_for: float = 1.0,
+        asked: int | None = None,
     ) -> Tensor:
         """tokens [B, N], places of context [B, NC] and target [B, NT] among them -> logits [B, NT, V].
 
         `first`: the position in the grid of the tokens' first, for a window that is cut from the middle.
         `stands_for`: how many masked tokens each target stands for, where `target` is a random part of them: what the
         latent tokens read of the targets is weighted so that it is, but for chance, what they would read of all.
+        `asked`: only the first so many targets are asked for, logits [B, asked, V]; the others are read all the same.
         """
+        asked = target.shape[1] if asked is None else asked
+        last_reader = last_reader_of_targets(self.config.modes)
         known = self.token_embedding(tokens.gather(1, context))
         x = known + self.position_embedding[first + context]
         y = self.mask_embedding + self.position_embedding[first + target]
         s = self.latent_tokens.expand(tokens.shape[0], -1, -1).contiguous()
-        for block in self.blocks:
+        for i, block in enumerate(self.blocks):
+            if i > last_reader:
+                y = y[:, :asked]
             s, x, y = block(s, x, y, stands_for=stands_for)
-        return self.head(self.final_norm(y))
+        return self.head(self.final_norm(y[:, :asked]))

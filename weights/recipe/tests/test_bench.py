@@ -22,6 +22,13 @@ def test_operations_of_the_official_model(tokens: int, tera: float) -> None:
     assert forward_flops(OFFICIAL, tokens // 2, tokens // 2) / 1e12 == pytest.approx(tera, abs=5e-4)
 
 
+def test_targets_that_are_not_asked_for_spare_the_last_block_and_the_head() -> None:
+    spared = (
+        20 * OFFICIAL.width**2 + 4 * OFFICIAL.latent_tokens * OFFICIAL.width + 2 * OFFICIAL.width * OFFICIAL.vocabulary
+    )
+    assert forward_flops(OFFICIAL, 24, 1000) - forward_flops(OFFICIAL, 24, 1000, asked=100) == 900 * spared
+
+
 def test_the_warm_up_does_not_count() -> None:
     calls: list[int] = []
 

@@ -184,6 +184,10 @@ def test_calls_and_operations_of_a_sample() -> None:
     assert costs["dense"]["flops"] > costs["autoregressive"]["flops"]
     dense = make_variant(BASE, "dense", 4)
     assert dense.pass_flops(0, 48) > costs["dense"]["flops"] / 4 > dense.pass_flops(47, 1)
+    mebt = make_variant(BASE, "mebt", 4)
+    spread = cost_of_sample(mebt, mebt.build(), replace(sampling, order="spread"))
+    assert spread["calls"] == 4
+    assert spread["flops"] < 0.9 * costs["mebt"]["flops"]
 
 
 def write_inputs(folder: Path, tokens: Tensor) -> None:

@@ -55,6 +55,14 @@ def test_tokens_at_targets_are_never_read(model: Mebt) -> None:
     assert float((model(seen, context, target) - model(tokens, context, target)).abs().max()) > 0.1
 
 
+@pytest.mark.parametrize("modes", [("latent_enc", "latent_dec", "lt2l"), ("maskgit", "latent_dec"), mebt_modes(2, 1)])
+def test_some_of_the_targets_are_predicted_as_if_all_were_asked_for(modes: tuple[str, ...]) -> None:
+    model = random_mebt(replace(CONFIG, modes=modes), 3)
+    tokens, context, target = inputs()
+    some = model(tokens, context, target, asked=3)
+    torch.testing.assert_close(some, model(tokens, context, target)[:, :3], rtol=0, atol=1e-5)
+
+
 def test_a_target_may_stand_for_several(model: Mebt) -> None:
     """Twice the same target says what one says that stands for two."""
     tokens, context, target = inputs()

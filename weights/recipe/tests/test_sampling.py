@@ -27,14 +27,20 @@ class Follower(Mebt):
         self.passes: list[tuple[int, int]] = []
 
     def forward(
-        self, tokens: Tensor, context: Tensor, target: Tensor, first: int = 0, stands_for: float = 1.0
+        self,
+        tokens: Tensor,
+        context: Tensor,
+        target: Tensor,
+        first: int = 0,
+        stands_for: float = 1.0,
+        asked: int | None = None,
     ) -> Tensor:
         positions = torch.cat([context, target], 1)
         assert all(len(set(row)) == len(row) for row in positions.tolist())
         self.passes.append((context.shape[1], target.shape[1]))
         known = tokens.gather(1, context)
         assert torch.equal(known, context % CONFIG.vocabulary)
-        return torch.nn.functional.one_hot(target % CONFIG.vocabulary, CONFIG.vocabulary).float() * 50
+        return torch.nn.functional.one_hot(target[:, :asked] % CONFIG.vocabulary, CONFIG.vocabulary).float() * 50
 
 
 @pytest.mark.parametrize(
