@@ -54,7 +54,7 @@ def nats_of_next(model: Mebt, grids: Tensor, order: str, seed: int = 1) -> dict[
         for clip in tokens.split(1):
             context, target = split_in_order(order, 1, grid, positions - known, generator)
             with torch.autocast(tokens.device.type, torch.bfloat16):
-                logits = model(clip, context, target)[:, :count]
+                logits = model(clip, context, target, asked=count)
             total += F.cross_entropy(logits[0].float(), clip[0, target[0, :count]]).item()
         found[known] = total / len(tokens)
     return found
@@ -76,21 +76,23 @@ class Curve:
         """Nats of a clip, one token at a time."""
         return float(self.sums[-1])
 
-    def step(self, start: int, end: int) -> float:
-        """Independence cost of drawing the tokens from `start` to `end` at once."""
-        return float((end - start) * self.values[start] - (self.sums[end] - self.sums[start])) if end > start else 0.0
+    def price(self, starts: Array, ends: Array) -> Array:
+        """Independence cost of drawing the tokens from `starts` (below N) to `ends` at once, for each pair."""
+        result: Array = (ends - starts) * self.values[starts] - (self.sums[ends] - self.sums[starts])
+        return result
 
     def cost(self, ends: list[int]) -> float:
         """Of all steps; `ends`: known tokens after each of them."""
-        return sum(self.step(a, b) for a, b in zip([0, *ends], ends, strict=False))
+        starts, after = np.array([0, *ends[:-1]]), np.array(ends)
+        drawn = after > starts
+        return float(self.price(starts[drawn], after[drawn]).sum())
 
     def best(self, steps: int) -> list[int]:
         """The cheapest known counts after each of so many steps, among KNOTS numbers: dynamic programming."""
         knots = np.unique(np.concatenate([[0], np.geomspace(1, self.positions, KNOTS).round().astype(np.int64)]))
         starts, ends = knots[:-1], knots
-        widths = ends[None, :] - starts[:, None]  # [starts, ends]
-        price = widths * self.values[starts][:, None] - (self.sums[ends][None, :] - self.sums[starts][:, None])
-        price = np.where(widths > 0, price, np.inf)
+        pairs = starts[:, None], ends[None, :]
+        price = np.where(pairs[1] > pairs[0], self.price(*pairs), np.inf)  # [starts, ends]
         paid, came = np.full(len(ends), np.inf), []
         paid[0] = 0.0
         for _ in range(steps):
