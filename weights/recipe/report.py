@@ -94,6 +94,7 @@ def main() -> None:
     parser.add_argument("--mebt-log", type=Path)
     parser.add_argument("--out", type=Path, required=True, help="folder that exists")
     args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
     if args.tokenizer_log:
         save(tokenizer_curves(read_log(args.tokenizer_log)), args.out / "tokenizer-curves.png")
     if args.mebt_log:
