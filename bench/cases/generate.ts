@@ -10,7 +10,6 @@ import { type GridState, predictFromLogits } from '../../src/sampling/steps';
 import type { Piece } from '../allowance';
 import { type Bench, type Contender, contest, type Opened } from '../contest';
 import { openBuffers } from '../deviceBuffers';
-import { askedForAll } from '../everyTarget';
 import { channelsLast, ortDecoder, ortTransformer } from '../onnx/session';
 import type { CaseName, Row } from '../rows';
 import { partOf, QUICK } from '../sizes';
@@ -30,7 +29,7 @@ export interface Clip {
 const FRAMES = 64;
 /**
  * The same for every model and contender. By confidence, all predict all masked tokens; `spread` would spare our passes
- * what they do not keep, and the others not, which says nothing of engines.
+ * what they do not keep, which says nothing of engines, and which the others do not know how to.
  */
 const SAMPLING = { steps: 24, schedule: 'cosine', order: 'confidence', topP: 1 } as const;
 /** Of `--quick`. */
@@ -98,10 +97,7 @@ async function sample(
   logits: (state: GridState) => Promise<Float32Array>,
 ): Promise<Int32Array> {
   const predict = predictFromLogits(async function* (state) {
-    const all = askedForAll(state);
-    const values = await logits(all);
-    const count = state.target.length;
-    yield { first: 0, count, logits: values.subarray(0, (values.length / all.target.length) * count) };
+    yield { first: 0, count: state.target.length, logits: await logits(state) };
   });
   let tokens = new Int32Array(0);
   for await (const step of sampleTokens({ grid, options, predict })) tokens = step.tokens;

@@ -9,8 +9,7 @@ import type { Extent3 } from '../../src/config/model';
 import { runTransformer, type TransformerParameters } from '../../src/model/transformer';
 import { type Draws, drawCodes, probabilities } from '../../src/sampling/filtering';
 import { sampleTokens } from '../../src/sampling/generate';
-import type { PredictionRequest } from '../../src/sampling/steps';
-import { askedForAll, firstDraws } from '../everyTarget';
+import type { GridState, PredictionRequest } from '../../src/sampling/steps';
 
 /** One step of one storage against the reference. */
 export interface StepDifference {
@@ -65,6 +64,16 @@ export async function follow(
   let tokens = new Int32Array(0);
   for await (const step of sampleTokens({ options, grid, predict })) tokens = step.tokens;
   return { differences, tokens };
+}
+
+/** The state in which every masked position is a target, behind those that were. Of one clip. */
+function askedForAll<State extends GridState>({ masked, ...state }: State): Omit<State, 'masked'> {
+  return masked ? { ...state, target: Int32Array.of(...state.target, ...masked) } : state;
+}
+
+/** What was drawn for the first `count` targets. */
+function firstDraws({ samples, scores }: Draws, count: number): Draws {
+  return { samples: samples.slice(0, count), scores: scores.slice(0, count) };
 }
 
 /** [NT, V]; nothing is left on the backend. */

@@ -41,7 +41,7 @@ function oneBlockAMode(transformer: TransformerParameters): TransformerParameter
   return { ...transformer, blocks: [...byMode.values()] };
 }
 
-/** 0, 1, 2, 4, … contexts with the rest as targets, and the same the other way round. */
+/** 0, 1, 2, 4, … contexts with the rest as targets, the same the other way round, and one target cut from many. */
 function* tokenSets(count: number): Generator<TokenSets> {
   const positions = Int32Array.from({ length: count }, (_, i) => i);
   const few = [0];
@@ -49,8 +49,8 @@ function* tokenSets(count: number): Generator<TokenSets> {
   const contexts = new Set([...few, ...few.map((n) => count - n)]);
   for (const n of contexts) {
     if (n === count) continue;
-    const sets = { tokens: new Int32Array(count), context: positions.slice(0, n) };
-    yield { ...sets, target: positions.slice(n) };
-    if (n + 1 < count) yield { ...sets, target: positions.slice(n, n + 1), masked: positions.slice(n + 1) };
+    yield { tokens: new Int32Array(count), context: positions.slice(0, n), target: positions.slice(n) };
   }
+  const nothingKnown = { tokens: new Int32Array(count), context: positions.slice(0, 0) };
+  yield { ...nothingKnown, target: positions.slice(0, 1), masked: positions.slice(1) };
 }

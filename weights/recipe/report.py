@@ -92,7 +92,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tokenizer-log", type=Path)
     parser.add_argument("--mebt-log", type=Path)
-    parser.add_argument("--out", type=Path, required=True, help="folder that exists")
+    parser.add_argument("--out", type=Path, required=True, help="folder")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     if args.tokenizer_log:

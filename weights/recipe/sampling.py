@@ -117,12 +117,10 @@ def sample_tokens(
         if masked > target.shape[1] or (order == "spread" and masked == target.shape[1]):
             continue
         keep = target.shape[1] - masked
-        if order == "spread":  # what is not kept need not be drawn
-            ids, _score = draw(context, target, temperature, top_k, keep)
-            tokens.scatter_(1, target[:, :keep], ids)
-        else:
-            ids, score = draw(context, target, temperature, top_k)
-            tokens.scatter_(1, target, ids)
+        asked = keep if order == "spread" else target.shape[1]  # what is known not to stay need not be drawn
+        ids, score = draw(context, target, temperature, top_k, asked)
+        tokens.scatter_(1, target[:, :asked], ids)
+        if order == "confidence":
             gumbel = -torch.empty_like(score).exponential_(generator=generator).log()
             keys = score.clamp_min(1e-20).log() + choice_temperature * choice_factor("linear", t) * gumbel
             target = target.gather(1, keys.argsort(1, descending=True))
