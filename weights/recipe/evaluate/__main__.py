@@ -38,12 +38,11 @@ def hours_of(clips: Array) -> dict[str, float]:
     return {name: found[name] for name in HOURS}
 
 
-def measure(clips: Clips, network: Network, real: Array, frames: int, own: Array | None = None) -> dict[str, Any]:
-    """One row of the tables. `real`: features of the clips to compare with, of `frames` frames, with which the last
-    ones of longer clips are compared; `own`: features of these clips' originals."""
+def measure(clips: Clips, features: Array, real: Array, own: Array | None = None) -> dict[str, Any]:
+    """One row of the tables. `features` of these clips, `real` of those to compare with, `own` of these clips'
+    originals."""
     row: dict[str, Any] = {"name": clips.name, "clips": len(clips), "frames": clips.array.shape[1], "made": clips.made}
     if len(clips) >= FEWEST:
-        features = features_of(network, clips.array[:, -frames:])
         row["distance"] = compare(features, real)
         if own is not None:
             row["distance"]["frechet_to_originals"] = frechet(features, own)
@@ -81,6 +80,13 @@ def frechet_of_some(features: Array, real: Array, count: int) -> float:
     random = np.random.default_rng(0)
     draws = [random.permutation(len(features))[:count] for _ in range(REPEATS)]
     return float(np.mean([frechet(features[draw], real) for draw in draws]))
+
+
+def of_reconstructions(samples: Array, rebuilt: Array, real: Array) -> float:
+    """Fréchet distance as a multiple of the reconstructions', as many of both, to the same held-out clips, none of
+    which is an original of a reconstruction: a distance of few clips is too large, and so would one of both be."""
+    count = min(len(samples), len(rebuilt))
+    return frechet_of_some(samples, real, count) / frechet_of_some(rebuilt, real, count)
 
 
 def models(args: argparse.Namespace, test: Clips) -> dict[str, Any]:
@@ -146,16 +152,16 @@ def evaluate(args: argparse.Namespace, kept: dict[str, Any]) -> dict[str, Any]:
     if args.reconstructions:
         clips = open_clips(args.reconstructions, "reconstructions")
         size, rebuilt = len(clips), features_of(network, clips.array)
-        report["reconstructions"] = measure(clips, network, features[size:], test.array.shape[1], features[:size])
+        report["reconstructions"] = measure(clips, rebuilt, features[size:], features[:size])
     rows = {row["name"]: row for row in report.get("samples", [])}
     for text in args.samples:
         name, path = named(text)
         print(f"samples: {name}", flush=True)
         clips = open_clips(path, name, args.count)
-        rows[name] = row = measure(clips, network, real(clips.array.shape[1]), test.array.shape[1])
-        if "distance" in row and len(clips) <= len(rebuilt) and clips.array.shape[1] >= test.array.shape[1]:
-            limit = frechet_of_some(rebuilt, features[len(rebuilt) :], len(clips))
-            row["frechet_of_reconstructions"] = row["distance"]["frechet"] / limit
+        found = features_of(network, clips.array[:, -test.array.shape[1] :])  # of longer clips their ends
+        rows[name] = row = measure(clips, found, real(clips.array.shape[1]))
+        if "distance" in row and len(rebuilt) and clips.array.shape[1] >= test.array.shape[1]:
+            row["frechet_of_reconstructions"] = of_reconstructions(found, rebuilt, features[len(rebuilt) :])
     report["samples"] = list(rows.values())
     if args.proof:
         report["proof"] = prove(test.array, features, labels, lambda clips: features_of(network, clips), args.proof)

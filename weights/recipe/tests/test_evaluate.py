@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from recipe.evaluate.__main__ import main, rounded
+from recipe.evaluate.__main__ import main, of_reconstructions, rounded
 from recipe.evaluate.clips import ClipWriter, open_clips
 from recipe.evaluate.course import around, colour_drift, light_course, motion, wind_change
 from recipe.evaluate.damage import DAMAGES, VISIBLE, damaged, rising
@@ -102,6 +102,14 @@ def test_frechet_distance_of_gaussians_is_the_formula() -> None:
     b = random.normal(size=(200_000, 2)) * [3, 2] + [0, 4]
     assert frechet(a, b) == pytest.approx(16 + (3 - 1) ** 2, rel=0.02)
     assert frechet(a, a) == pytest.approx(0, abs=1e-9)
+
+
+def test_samples_are_compared_with_as_many_reconstructions() -> None:
+    random = np.random.default_rng(4)
+    real, rebuilt = random.normal(size=(400, 8)), random.normal(size=(60, 8)) + 0.5
+    alike, worse = random.normal(size=(500, 8)) + 0.5, random.normal(size=(20, 8)) + 1.5
+    assert of_reconstructions(alike, rebuilt, real) == pytest.approx(1, abs=0.25)  # however many more there are
+    assert of_reconstructions(worse, rebuilt, real) > 2
 
 
 def test_kernel_distance_does_not_depend_on_the_number_of_clips() -> None:
