@@ -83,7 +83,8 @@ def mebt_curves(rows: list[Row]) -> Figure:
         colour = colours(0.85 * i / max(1, len(names) - 1))
         held_out.plot(*curve(rows, "step", name), color=colour, marker="o", ms=2, label=f"{masked_share(name):.1%}")
         held_out.plot(*curve(rows, "step", f"averaged_{name}"), "*", color=colour, ms=9)
-    held_out.legend(title="masked (star: averaged)", fontsize=8, title_fontsize=8, frameon=False)
+    beside: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (1.01, 1), "reverse": True}  # in the curves' order
+    held_out.legend(title="masked\n(star: averaged)", fontsize=8, title_fontsize=8, frameon=False, **beside)
     label(held_out, "Held out, nats a token", "step")
     return figure
 
