@@ -234,9 +234,9 @@ def evaluate(run: Comparison) -> None:
         pieces = windows(seen, frames)
         features = features_of(network, pieces)
 
-        def measured(path: Path, name: str, frames: int = frames, features: Array = features) -> dict[str, Any]:
+        def measured(path: Path, name: str, features: Array = features) -> dict[str, Any]:
             clips = open_clips(path, name, args.count)
-            return measure(clips, network, features, frames) | {"network_sha256": checkpoint}
+            return measure(clips, features_of(network, clips.array), features) | {"network_sha256": checkpoint}
 
         references: dict[str, Any] = {"held-out clips": {"clips": reference(test, pieces)}}
         folder = args.out / f"reconstructions-{length}"
