@@ -24,7 +24,7 @@ from .tokenizer.model import TOKENIZERS
 
 Value = str | float | Path | list[Path] | list[str]
 
-# How its clips are sampled, in the page and here: few steps are as good as many, see sky-128's card.
+# How its clips are sampled, in the page and here: few steps come near to many, see sky-128's card.
 SAMPLED: dict[str, Value] = {"order": "spread", "schedule": "quartic", "top_p": 0.9}
 
 
