@@ -62,7 +62,8 @@ async function main(): Promise<void> {
       );
     }
   }
-  const options = optionsFor(model, commandLine.settings);
+  // Near-ties are measured in races of codes; linked draws have none.
+  const options = optionsFor(model, { ...commandLine.settings, draws: 'independent' });
   const [, h, w] = model.grid;
   const grid: Extent3 = [Math.ceil(options.frames / downsampleOf(model.tokenizer)[0]), h, w];
   const recorded: RecordedStep[] = [];

@@ -31,6 +31,8 @@ describe('defaultGenerationOptions', () => {
       topP: 1,
       schedule: 'cosine',
       order: 'confidence',
+      draws: 'independent',
+      targets: 0,
       revisePasses: 0,
       reviseSteps: 2,
       reviseTemperature: 0.7,
@@ -136,6 +138,13 @@ describe('parseGenerationOptions', () => {
     ]);
   });
 
+  it('has a model whose tokens all read one another read all that are masked', () => {
+    expect(parseGenerationOptions({ targets: 1024 }, facts)).toMatchObject({ options: { targets: 1024 } });
+    const { options, problems } = parseGenerationOptions({ targets: 1024 }, { ...facts, dense: true });
+    expect(options.targets).toBe(0);
+    expect(problems).toHaveLength(1);
+  });
+
   it('cuts a long value short in the sentence', () => {
     const [problem] = parseGenerationOptions({ seed: 'x'.repeat(1000) }, facts).problems;
     expect(problem?.message.length).toBeLessThan(120);
@@ -163,6 +172,8 @@ describe('toSearchParams', () => {
       ...{
         schedule: 'sqrt' as const,
         order: 'spread' as const,
+        draws: 'linked' as const,
+        targets: 1024,
         revisePasses: 2,
         reviseSteps: 4,
         reviseTemperature: 0.3,
@@ -170,6 +181,6 @@ describe('toSearchParams', () => {
     };
     const read = parseGenerationOptions(Object.fromEntries(toSearchParams(changed, facts)), facts);
     expect(read).toEqual({ options: changed, problems: [] });
-    expect(Object.keys(GENERATION_LIMITS).length + 2).toBe(Object.keys(changed).length);
+    expect(Object.keys(GENERATION_LIMITS).length + 3).toBe(Object.keys(changed).length);
   });
 });

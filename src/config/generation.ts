@@ -26,6 +26,10 @@ export type Schedule = (typeof SCHEDULES)[number];
 export const ORDERS = ['confidence', 'spread'] as const;
 export type Order = (typeof ORDERS)[number];
 
+/** How the codes of one step are drawn: each on its own, or alike where tokens are near to one another. */
+export const DRAWS = ['independent', 'linked'] as const;
+export type DrawKind = (typeof DRAWS)[number];
+
 export interface GenerationOptions {
   /** Unsigned 32-bit; the only source of randomness. */
   readonly seed: number;
@@ -44,6 +48,13 @@ export interface GenerationOptions {
   readonly schedule: Schedule;
   /** With `spread` the choice temperature has no part. */
   readonly order: Order;
+  /** `linked` needs the order `spread`; with another one draws are independent. */
+  readonly draws: DrawKind;
+  /**
+   * With the order `spread` a pass reads no more masked tokens than this where it draws fewer, each in the place of several;
+   * 0 for all. For models that were trained so.
+   */
+  readonly targets: number;
   /** M: sweeps over the finished grid, each re-predicting every token given the others. */
   readonly revisePasses: number;
   /** Steps of one sweep: the grid is split into this many blocks. */
@@ -52,10 +63,11 @@ export interface GenerationOptions {
 }
 
 /** The options that are one of a list of names. */
-export type ChoiceField = 'schedule' | 'order';
+export type ChoiceField = 'schedule' | 'order' | 'draws';
 const CHOICES: { readonly [F in ChoiceField]: readonly GenerationOptions[F][] } = {
   schedule: SCHEDULES,
   order: ORDERS,
+  draws: DRAWS,
 };
 const CHOICE_FIELDS = Object.keys(CHOICES) as ChoiceField[];
 
@@ -75,7 +87,7 @@ export interface Limit {
 }
 
 /**
- * Ranges that hold for every model. `frames`, `topK` and `steps` are narrowed by `limitsFor`. The top-p range
+ * Ranges that hold for every model. `frames`, `topK`, `steps` and `targets` are narrowed by `limitsFor`. The top-p range
  * leaves out 0, which would drop every code; a choice temperature of 32 is a random order in practice.
  */
 export const GENERATION_LIMITS: Readonly<Record<NumericField, Limit>> = {
@@ -87,6 +99,7 @@ export const GENERATION_LIMITS: Readonly<Record<NumericField, Limit>> = {
   choiceTemperature: { label: 'Choice temperature', min: 0, max: 32, step: 0.5, whole: false },
   topK: { label: 'Top-k', min: 0, max: 65536, step: 1, whole: true },
   topP: { label: 'Top-p', min: 0.01, max: 1, step: 0.01, whole: false },
+  targets: { label: 'Targets', min: 0, max: 65536, step: 1, whole: true },
   revisePasses: { label: 'Revise passes', min: 0, max: 16, step: 1, whole: true },
   reviseSteps: { label: 'Revise steps', min: 1, max: 32, step: 1, whole: true },
   reviseTemperature: { label: 'Revise temperature', min: 0, max: 2, step: 0.05, whole: false },
@@ -102,6 +115,8 @@ const GENERAL_DEFAULTS: Omit<GenerationOptions, 'frames'> = {
   topP: 1,
   schedule: 'cosine',
   order: 'confidence',
+  draws: 'independent',
+  targets: 0,
   revisePasses: 0,
   reviseSteps: 2,
   reviseTemperature: 0.7,
@@ -125,6 +140,8 @@ export interface ModelFacts {
   readonly framesPerLatent: number;
   /** Number of codes that can be predicted. */
   readonly vocabulary: number;
+  /** Its tokens read one another, all of them: a part of the masked ones would not do. */
+  readonly dense?: boolean;
   /** Published recipes go up to so many steps. */
   readonly mostSteps?: number;
   /** The model's own defaults (`ModelConfig.sampling`); unknown or unusable entries are passed over. */
@@ -143,6 +160,7 @@ export function modelFacts(config: ModelConfig, comfortableFrames?: number): Mod
     framesPerLatent,
     vocabulary: config.transformer.vocabulary,
     sampling: config.sampling,
+    ...(config.transformer.modes.includes('maskgit') ? { dense: true } : {}),
     ...(presets.length > 0 ? { mostSteps: GENERATION_LIMITS.steps.max } : {}),
     ...(comfortableFrames === undefined ? {} : { comfortableFrames }),
   };
@@ -157,6 +175,7 @@ export function limitsFor(facts: ModelFacts): Readonly<Record<NumericField, Limi
     frames: { ...GENERATION_LIMITS.frames, min: shortest, max, step },
     topK: { ...GENERATION_LIMITS.topK, max: vocabulary },
     steps: { ...GENERATION_LIMITS.steps, max: facts.mostSteps ?? USUAL_STEPS },
+    targets: { ...GENERATION_LIMITS.targets, ...(facts.dense ? { max: 0 } : {}) },
   };
 }
 

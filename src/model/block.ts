@@ -36,6 +36,8 @@ export interface Streams {
   readonly contexts?: tf.Tensor3D | undefined;
   /** [B, NT, C] */
   readonly targets?: tf.Tensor3D | undefined;
+  /** In the place of how many masked tokens each target is, where latent tokens read them; 1 when left out. */
+  readonly standsFor?: number;
 }
 
 export const readsContexts = (mode: BlockMode): boolean => mode === 'latent_enc' || mode === 'maskgit';
@@ -83,7 +85,7 @@ export function readBlockWeights(width: number, read: WeightReader, name: string
 export function runBlock(
   block: BlockParameters,
   heads: number,
-  { latents, contexts, targets }: Streams,
+  { latents, contexts, targets, standsFor = 1 }: Streams,
   name: string,
   observe?: Observe,
   rows?: RowsAtOnce,
@@ -104,7 +106,8 @@ export function runBlock(
     case 'latent_enc':
     case 'lt2l': {
       const others = { latent_self: [], latent_enc: [contexts], lt2l: [targets] }[block.mode];
-      const next = readStreams(run, latents, streams(...others), block.mode !== 'latent_enc');
+      const weight = block.mode === 'lt2l' ? standsFor : 1;
+      const next = readStreams(run, latents, streams(...others), block.mode !== 'latent_enc', weight);
       observe?.(`${name}.sos`, next);
       return next;
     }
@@ -141,8 +144,8 @@ interface Run {
 }
 
 /**
- * Few queries: latents [B, L, C] attend to the streams `others` [B, n, C], and to themselves before them when
- * `queryIsKey`. Keys and values are made piece by piece and never there all at once.
+ * Few queries: latents [B, L, C] attend to the streams `others` [B, n, C], each row of which counts `weight` times, and
+ * to themselves before them when `queryIsKey`. Keys and values are made piece by piece and never there all at once.
  * The normalised query is what the residual adds to; it is normalised once for both of its uses.
  */
 function readStreams(
@@ -150,13 +153,14 @@ function readStreams(
   latents: tf.Tensor3D,
   others: readonly tf.Tensor3D[],
   queryIsKey: boolean,
+  weight: number,
 ): tf.Tensor3D {
   const { block, heads, observe } = run;
   const normalQuery = normalise(block, latents);
   observe?.('ln1_query', normalQuery);
   const q = linear(normalQuery, block.query) as tf.Tensor3D;
   observe?.('q', q);
-  const mixed = attentionInPieces(q, keyPieces(run, queryIsKey ? [normalQuery] : [], others), heads);
+  const mixed = attentionInPieces(q, keyPieces(run, queryIsKey ? [normalQuery] : [], others, weight), heads);
   q.dispose();
   observe?.('attn_heads', mixed);
   const next = unwritten(latents.shape);
@@ -170,7 +174,7 @@ function readStreams(
  */
 function rewriteStreams(run: Run, streams: readonly tf.Tensor3D[], sources: readonly tf.Tensor3D[]): void {
   const { block, heads, rows, observe } = run;
-  const { key, value } = keysAndValues(keyPieces(run, [], sources));
+  const { key, value } = keysAndValues(keyPieces(run, [], sources, 1));
   for (const stream of streams) {
     for (const [first, count] of piecesOf(stream.shape[1], rows.attention)) {
       tf.tidy(() => {
@@ -188,11 +192,15 @@ function rewriteStreams(run: Run, streams: readonly tf.Tensor3D[], sources: read
   tf.dispose([key, value]);
 }
 
-/** Keys and values of rows that are normalised already, then of streams that are not; in one piece if it is a small one. */
+/**
+ * Keys and values of rows that are normalised already, then of streams that are not, whose rows count `weight` times; in
+ * one piece if that is a small one of equal weights.
+ */
 function keyPieces(
   { block, rows, observe }: Run,
   normal: readonly tf.Tensor3D[],
   streams: readonly tf.Tensor3D[],
+  weight: number,
 ): KeyPiece[] {
   const project = (normalKey: tf.Tensor3D): { key: tf.Tensor3D; value: tf.Tensor3D } => {
     observe?.('ln1_key', normalKey);
@@ -202,19 +210,20 @@ function keyPieces(
     observe?.('v', value);
     return { key, value };
   };
-  const piece = (count: number, normalKey: () => tf.Tensor3D): KeyPiece => ({
+  const piece = (count: number, normalKey: () => tf.Tensor3D, weight = 1): KeyPiece => ({
     count,
+    weight,
     make: () => tf.tidy(() => project(normalKey())),
   });
   const total = rowCount([...normal, ...streams]);
-  if (total <= rows.attention) {
+  if (total <= rows.attention && weight === 1) {
     return [piece(total, () => joinRows([...normal, ...streams.map((x) => normalise(block, x))]))];
   }
   return [
     ...normal.map((x) => piece(x.shape[1], () => x)),
     ...streams.flatMap((x) =>
       piecesOf(x.shape[1], rows.attention).map(([first, count]) =>
-        piece(count, () => normaliseRows(block, x, first, count)),
+        piece(count, () => normaliseRows(block, x, first, count), weight),
       ),
     ),
   ];

@@ -119,6 +119,20 @@ onEachBackend('runTransformer', (backend) => {
     },
   );
 
+  it('reads targets that stand for three as if each were masked three times', async () => {
+    clear();
+    parameters = parametersWith(['latent_enc', 'latent_dec', 'lt2l', 'latent_self', 'lt2l', 'latent_dec']);
+    const part = { tokens: SETS.tokens, context: SETS.context, target: order.slice(8, 12) };
+    const rest = order.slice(12, 15);
+    const thrice = Int32Array.of(...rest, ...part.target, ...rest, ...part.target, ...rest);
+    const before = tf.memory().numTensors;
+    const got = await logitsOf({ ...part, masked: rest, standsFor: 3 });
+    expect(tf.memory().numTensors).toBe(before);
+    expect(largestDifference(got, await logitsOf({ ...part, masked: thrice }))).toBeLessThan(1e-5);
+    // Not because it makes no difference.
+    expect(largestDifference(got, await logitsOf({ ...part, masked: rest }))).toBeGreaterThan(1e-3);
+  });
+
   it('gives the same logits in chunks, none larger than asked for, and leaves no tensor behind', async () => {
     const whole = await logitsOf(SETS);
     const before = tf.memory().numTensors;

@@ -49,6 +49,12 @@ export interface TokenSets {
   readonly target: Int32Array;
   /** [B, NM] positions that are masked, too, but not predicted; none when left out. */
   readonly masked?: Int32Array;
+  /**
+   * Where `target` and `masked` are a part of all that is masked, spread over the grid: all of it over that part. What
+   * the latent tokens read of them is weighted so that it is, but for chance, what they would read of all. 1 when left
+   * out. For models that were trained on such parts.
+   */
+  readonly standsFor?: number;
 }
 
 /** Reads all weights; the tensors then belong to the result: free them with `tf.dispose(parameters)`. */
@@ -93,6 +99,7 @@ export function runTransformer(
 export function runTrunk(parameters: TransformerParameters, sets: TokenSets, observe?: Observe): tf.Tensor3D {
   return tf.tidy(() => {
     const { config, blocks } = parameters;
+    const { standsFor } = sets;
     const embed = embeddingsOf(parameters, sets);
     let latents = embed.latents();
     // Contexts and targets are there from the first block that reads them; contexts until the last one.
@@ -110,7 +117,7 @@ export function runTrunk(parameters: TransformerParameters, sets: TokenSets, obs
       if (readsTargets(block.mode)) targets ??= embed.targets();
       if (targets && i > lastOfTargets) targets = keepRows(targets, targetCount);
       const name = `block${String(i).padStart(2, '0')}`;
-      const streams = { latents, contexts, targets };
+      const streams = { latents, contexts, targets, ...(standsFor === undefined ? {} : { standsFor }) };
       const next = tf.tidy(() => runBlock(block, config.heads, streams, name, observe));
       if (next !== latents) latents.dispose();
       latents = next;
@@ -202,7 +209,7 @@ function embeddingsOf(
   parameters: TransformerParameters,
   sets: TokenSets,
 ): Record<'latents' | 'contexts' | 'targets', () => tf.Tensor3D> {
-  const { tokens, context, target, masked = new Int32Array(0), batch = 1 } = sets;
+  const { tokens, context, target, masked = new Int32Array(0), batch = 1, standsFor = 1 } = sets;
   const { config, tokenEmbedding, positionEmbedding, maskEmbedding, latentTokens } = parameters;
   const { width } = config;
   const counts = {
@@ -219,6 +226,11 @@ function embeddingsOf(
   }
   if (n > config.positions) {
     throw new RangeError(`runTransformer: ${n} tokens exceed the model's ${config.positions} positions.`);
+  }
+  if (standsFor !== 1 && config.modes.includes('maskgit')) {
+    throw new RangeError(
+      `runTransformer: targets stand for ${standsFor} tokens each, but dense blocks read every masked token.`,
+    );
   }
   return {
     latents: () => {

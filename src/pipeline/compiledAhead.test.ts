@@ -15,6 +15,8 @@ const OPTIONS = {
   topP: 0.9,
   schedule: 'cosine',
   order: 'confidence',
+  draws: 'independent',
+  targets: 0,
   revisePasses: 1,
   reviseSteps: 1,
   reviseTemperature: 0.7,
@@ -54,7 +56,12 @@ onBackend('webgpu', 'an engine', () => {
     const ours = ['LinearProgram', 'AttentionProgram', 'CopyRowsProgram', 'DrawCodesProgram'];
     expect(ours.filter((name) => waited.some((label) => label.includes(name)))).toEqual([]);
     expect(ahead).toEqual(expect.arrayContaining(['CopyRowsProgram', 'DrawCodesProgram']));
-    for (const given of [{ frames: 32 }, { frames: 4 }, { frames: 32, order: 'spread', steps: 4 }] as const) {
+    for (const given of [
+      { frames: 32 },
+      { frames: 4 },
+      { frames: 32, order: 'spread', steps: 4 },
+      { frames: 32, order: 'spread', steps: 4, draws: 'linked', targets: 8 },
+    ] as const) {
       const later = await compiledDuring(async () => {
         for await (const _ of generate(engine, { ...OPTIONS, ...given }));
       });

@@ -26,6 +26,8 @@ const OPTIONS = {
   topP: 0.9,
   schedule: 'cosine',
   order: 'confidence',
+  draws: 'independent',
+  targets: 0,
   revisePasses: 1,
   reviseSteps: 1,
   reviseTemperature: 0.7,

@@ -29,6 +29,7 @@ it.each([
   { steps: 5, revisePasses: 2, reviseSteps: 4 },
   { steps: 4, bootstrap: 3 },
   { steps: 8, order: 'spread' as const, schedule: 'quartic' as const },
+  { steps: 8, order: 'spread' as const, schedule: 'quartic' as const, targets: 64 },
 ])('counts what a run of %o asks for', async (given) => {
   const options = { ...defaults, frames: 16, ...given };
   const grid: Extent3 = [2, 16, 16];

@@ -17,11 +17,10 @@ export function clipFlops({ model, tensors }: PlannedModel, options: GenerationO
   if (options.frames > ownFrames) return null;
   const [, rows, columns] = model.grid;
   const latentFrames = options.frames / framesPerLatent;
-  const tokens = latentFrames * rows * columns;
   const grid: Extent3 = [latentFrames, rows, columns];
   let flops = 0;
-  for (const { targets, masked } of passSizes({ options, grid })) {
-    flops += transformerFlops(model.transformer, tokens - targets - masked, targets, masked);
+  for (const { contexts, targets, masked } of passSizes({ options, grid })) {
+    flops += transformerFlops(model.transformer, contexts, targets, masked);
   }
   const shapes = new Map(tensors.map(({ name, shape }) => [name, shape]));
   const shapeOf = (name: string): readonly number[] => shapes.get(name) ?? [];

@@ -3,8 +3,11 @@
  * given, it predicts those that it will keep. One async generator; it knows the grid as numbered positions only.
  */
 import type { Schedule } from '../config/generation';
+import type { Extent3 } from '../config/model';
 import type { Filter } from './filtering';
+import { linkedPlaces } from './linked';
 import { chooseContext, movedCount, type Strategy } from './masking';
+import type { Noise } from './random';
 import { type ChoiceSchedule, choiceTemperatureFactor, maskedCount, progressAfter } from './schedules';
 import {
   askedForFirst,
@@ -28,6 +31,19 @@ export interface DecodeOptions extends Filter {
    * false: it counts all N positions, and the first steps are skipped when much is given.
    */
   readonly edit: boolean;
+  /**
+   * With `given`: the model reads no more masked tokens than this where fewer are drawn, the next ones of the order, each
+   * in the place of several. All of them when left out or 0.
+   */
+  readonly targets?: number;
+  /** With `given`: what one step draws is linked (linked.ts); each draw is on its own when left out. */
+  readonly linked?: Linked | undefined;
+}
+
+export interface Linked {
+  readonly grid: Extent3;
+  /** Tokens that were drawn before the first step; given ones do not count. */
+  readonly drawn: number;
 }
 
 export interface PlannedStep {
@@ -36,8 +52,10 @@ export interface PlannedStep {
   readonly contexts: number;
   /** Masked positions before the step. */
   readonly targets: number;
-  /** Of them, those that codes are drawn for. */
+  /** Of them, those that codes are drawn for, */
   readonly drawn: number;
+  /** and those that the model reads, the drawn ones among them. */
+  readonly read: number;
 }
 
 /**
@@ -51,7 +69,7 @@ export function planDecode(
   contexts: number,
   targets: number,
 ): PlannedStep[] {
-  const { steps, schedule, strategy, edit, choiceTemperature, choiceSchedule } = options;
+  const { steps, schedule, strategy, edit, choiceTemperature, choiceSchedule, targets: most = 0 } = options;
   const total = edit ? targets : positions;
   const plan: PlannedStep[] = [];
   let known = contexts;
@@ -64,7 +82,8 @@ export function planDecode(
     if (strategy === 'given' && moved === 0) continue;
     const temperature = choiceTemperature * choiceTemperatureFactor(choiceSchedule, progress);
     const drawn = strategy === 'given' ? moved : left;
-    plan.push({ masked, choiceTemperature: temperature, contexts: known, targets: left, drawn });
+    const read = strategy === 'given' && most > 0 ? Math.min(left, Math.max(drawn, most)) : left;
+    plan.push({ masked, choiceTemperature: temperature, contexts: known, targets: left, drawn, read });
     known += moved;
     left -= moved;
   }
@@ -82,6 +101,7 @@ export async function* decode(
 ): AsyncGenerator<SamplingStep, GridState, undefined> {
   const { batch } = start;
   const { strategy } = options;
+  const linked = strategy === 'given' ? options.linked : undefined;
   const phase: Phase = strategy === 'bootstrap' ? 'bootstrap' : 'draft';
   const filter: Filter = strategy === 'bootstrap' ? { temperature: 1 } : options;
   const plan = planDecode(
@@ -92,9 +112,11 @@ export async function* decode(
   );
   let state = start;
   let index = sampler.firstStep ?? 0;
-  for (const { masked, choiceTemperature, drawn } of plan) {
-    const asked = askedForFirst(state, drawn);
-    const draws = await predictAndDraw(asked, filter, sampler, index);
+  for (const { masked, choiceTemperature, drawn, read } of plan) {
+    const asked = askedForFirst(state, drawn, read);
+    const known = (linked?.drawn ?? 0) + (start.target.length - state.target.length) / batch;
+    const places = linked && placesOf(asked, linked.grid, known, sampler.noise, index);
+    const draws = await predictAndDraw(asked, filter, sampler, index, places);
     const choice = { strategy, masked, choiceTemperature, step: index };
     const next = chooseContext(state, draws.scores, batch, choice, sampler.noise);
     yield { ...asked, ...draws, phase, index, nextContext: next.context, nextTarget: next.target };
@@ -102,4 +124,23 @@ export async function* decode(
     index++;
   }
   return state;
+}
+
+/** [B, NT] the places at which codes of the targets are drawn. */
+function placesOf(
+  { batch, target }: GridState,
+  grid: Extent3,
+  known: number,
+  noise: Noise,
+  step: number,
+): Float32Array {
+  const targets = target.length / batch;
+  const places = new Float32Array(target.length);
+  for (let sample = 0; sample < batch; sample++) {
+    const all = linkedPlaces(grid, known, noise, step, sample);
+    for (let row = sample * targets; row < (sample + 1) * targets; row++) {
+      places[row] = all[target[row] ?? 0] ?? 0;
+    }
+  }
+  return places;
 }

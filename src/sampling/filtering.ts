@@ -1,10 +1,11 @@
 /**
  * From logits to one code per target: temperature, top-k, softmax, top-p, and the race of probability over
  * exponential noise, which the code with the largest ratio wins (that is a draw from the distribution, and with
- * the same noise the same draw on every backend). Typed arrays only.
+ * the same noise the same draw on every backend). Or, where draws are linked, the code at a given place of the
+ * distribution. Typed arrays only.
  */
 import { expRow } from './elementary';
-import type { DrawSite, Noise } from './random';
+import type { Noise } from './random';
 
 export interface Filter {
   /** Divides the logits; 0 leaves only the largest. */
@@ -27,7 +28,12 @@ export interface DrawRequest {
   readonly noise: Noise;
   /** Counts forward passes from 0, over all phases. */
   readonly step: number;
+  /** [B, NT] in (0, 1): the shares of its distribution, in `CodeOrder`, that codes are drawn at, in the place of races. */
+  readonly places?: Float32Array;
 }
+
+/** [V] all codes, those that look alike near to one another. */
+export type CodeOrder = Int32Array;
 
 export interface Draws {
   /** [B, NT] the code drawn for each target. */
@@ -48,14 +54,16 @@ export function emptyDraws({ target }: Pick<DrawRequest, 'target'>): Draws {
 }
 
 /**
- * Draws a code for each of `rows` into `draws`. `logits` [rows.count, V], in the order of the request's targets.
- * One pass over each row when nothing is cut; no allocation per row.
+ * Draws a code for each of `rows` into `draws`. `logits` [rows.count, V], in the order of the request's targets. Codes
+ * are in the order of their numbers where none is given. One pass over each row when nothing is cut; no allocation per
+ * row.
  */
 export function drawRows(
   logits: Float32Array,
   { first, count }: Rows,
-  { batch, target, filter, noise, step }: DrawRequest,
+  { batch, target, filter, noise, step, places }: DrawRequest,
   { samples, scores }: Draws,
+  order?: CodeOrder,
 ): void {
   if (count === 0) return;
   const vocabulary = logits.length / count;
@@ -71,16 +79,15 @@ export function drawRows(
     const row = logits.subarray(i * vocabulary, (i + 1) * vocabulary);
     const sum = filterRow(row, filter, weights);
     const at = first + i;
-    const site: DrawSite = {
-      step,
-      sample: Math.floor(at / perSample),
-      row: at % perSample,
-      position: target[at] ?? 0,
+    const runRace = (): number => {
+      const sample = Math.floor(at / perSample);
+      noise.fillCodes({ step, sample, row: at % perSample, position: target[at] ?? 0 }, race);
+      return largestRatio(weights, race);
     };
-    noise.fillCodes(site, race);
-    const winner = largestRatio(weights, race);
-    samples[at] = winner;
-    scores[at] = (weights[winner] ?? 0) / sum;
+    const place = places?.[at];
+    const code = place === undefined ? runRace() : codeAt(weights, place * sum, order);
+    samples[at] = code;
+    scores[at] = (weights[code] ?? 0) / sum;
   }
 }
 
@@ -174,6 +181,21 @@ function keepMass(weights: Float32Array, total: number, mass: number): number {
     if (weight < last || (weight === last && ties-- <= 0)) weights[i] = 0;
   }
   return kept;
+}
+
+/** The code at which the weights, added up in order, reach `wanted`; the last that has any where they do not. */
+function codeAt(weights: Float32Array, wanted: number, order?: CodeOrder): number {
+  let below = 0;
+  let found = 0;
+  for (let rank = 0; rank < weights.length; rank++) {
+    const code = order?.[rank] ?? rank;
+    const weight = weights[code] ?? 0;
+    if (weight === 0) continue;
+    found = code;
+    below += weight;
+    if (below >= wanted) break;
+  }
+  return found;
 }
 
 /** First index of the largest weight / noise. */

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { GenerationOptions } from '../config/generation';
 import type { Extent3 } from '../config/model';
 import { countSteps, type GenerationStep, type KnownTokens, sampleTokens } from './generate';
+import { linkedPlaces } from './linked';
 import { CounterNoise } from './random';
 import { spreadTurns } from './spread';
 import { type Predict, predictFromLogits } from './steps';
@@ -21,6 +22,8 @@ const options: GenerationOptions = {
   topP: 1,
   schedule: 'cosine',
   order: 'confidence',
+  draws: 'independent',
+  targets: 0,
   revisePasses: 2,
   reviseSteps: 3,
   reviseTemperature: 0.7,
@@ -30,22 +33,30 @@ interface Call {
   context: number[];
   target: number[];
   masked: number[];
+  standsFor: number;
+  places: Float32Array | undefined;
   tokens: Int32Array;
 }
 
 /** Prefers the code (position + number of context tokens) mod V, mildly. */
 function toyModel(calls: Call[] = []): Predict {
-  return predictFromLogits(async function* ({ tokens, context, target, masked = new Int32Array(0) }) {
-    calls.push({
-      context: Array.from(context),
-      target: Array.from(target),
-      masked: Array.from(masked),
-      tokens: tokens.slice(),
-    });
+  const predict = predictFromLogits(async function* ({ context, target }) {
     const logits = new Float32Array(target.length * V);
     for (const [row, position] of target.entries()) logits[row * V + ((position + context.length) % V)] = 2;
     yield { first: 0, count: target.length, logits };
   });
+  return (request) => {
+    const { tokens, context, target, masked = new Int32Array(0), standsFor = 1, places } = request;
+    calls.push({
+      context: Array.from(context),
+      target: Array.from(target),
+      masked: Array.from(masked),
+      standsFor,
+      places,
+      tokens: tokens.slice(),
+    });
+    return predict(request);
+  };
 }
 
 async function collect(
@@ -94,6 +105,48 @@ describe('sampleTokens', () => {
     const warm: Call[] = [];
     await collect({ order: 'spread', bootstrap: 0, revisePasses: 0, choiceTemperature: 30 }, { calls: warm });
     expect(warm).toEqual(calls);
+  });
+
+  it('has a part of the masked tokens read, the next ones, in the place of all', async () => {
+    const turns = spreadTurns(grid, new CounterNoise(options.seed));
+    const calls: Call[] = [];
+    const given = { order: 'spread', bootstrap: 0, targets: 6 } as const;
+    await collect(given, { calls });
+    const drafted = calls.slice(0, -options.revisePasses * options.reviseSteps);
+    expect(drafted.some(({ target }) => target.length < 6)).toBe(true);
+    expect(drafted.some(({ target }) => target.length > 6)).toBe(true);
+    for (const { context, target, masked, standsFor } of drafted) {
+      const left = N - context.length;
+      const read = Math.min(left, Math.max(target.length, 6));
+      const places = [...target, ...masked].map((position) => turns[position]);
+      expect(places).toEqual(Array.from({ length: read }, (_, i) => context.length + i));
+      expect(standsFor).toBe(left / read);
+    }
+    expect(calls.at(-1)).toMatchObject({ masked: [], standsFor: 1 });
+    // What is drawn, and when, is as without.
+    const whole: Call[] = [];
+    await collect({ ...given, targets: 0 }, { calls: whole });
+    expect(whole.map(({ target }) => target)).toEqual(calls.map(({ target }) => target));
+    const few: Call[] = [];
+    await collect({ ...given, order: 'confidence' }, { calls: few });
+    expect(few.every(({ standsFor }) => standsFor === 1)).toBe(true);
+  });
+
+  it('links what a step draws by how many tokens were drawn before, where asked to and in order', async () => {
+    const calls: Call[] = [];
+    const given = { order: 'spread', draws: 'linked', bootstrap: 2, revisePasses: 1 } as const;
+    const known = { tokens: new Int32Array(N), fixed: Uint8Array.from({ length: N }, (_, i) => +(i < 8)) };
+    await collect(given, { calls, known });
+    const drafted = calls.slice(2, -options.reviseSteps);
+    for (const [i, { context, target, places }] of drafted.entries()) {
+      const all = linkedPlaces(grid, context.length - 8, new CounterNoise(options.seed), 2 + i, 0);
+      expect(places).toEqual(Float32Array.from(target, (position) => all[position] ?? -1));
+    }
+    const others: Call[] = calls.filter((call) => !drafted.includes(call));
+    for (const other of [{ order: 'confidence' }, { draws: 'independent' }] as const) {
+      await collect({ ...given, ...other }, { calls: others });
+    }
+    expect(others.every(({ places }) => places === undefined)).toBe(true);
   });
 
   it('announces from the first step how many there will be', async () => {

@@ -68,8 +68,9 @@ export function countSteps(request: Omit<GenerationRequest, 'predict' | 'signal'
   return planGeneration(request).steps;
 }
 
-/** One forward pass: how many tokens it predicts, and how many others are masked; everything else is context. */
+/** One forward pass: how many tokens it knows and predicts, and how many others it reads that are masked. */
 export interface PassSize {
+  readonly contexts: number;
   readonly targets: number;
   readonly masked: number;
 }
@@ -79,10 +80,10 @@ export function passSizes(request: Omit<GenerationRequest, 'predict' | 'signal'>
   const { start, drafted, reviseSteps } = planGeneration(request);
   const targets = start.target.length;
   const end = (block: number): number => Math.floor(((block + 1) * targets) / reviseSteps);
-  const sweep = Array.from({ length: reviseSteps }, (_, block) => ({
-    targets: end(block) - end(block - 1),
-    masked: 0,
-  }));
+  const sweep = Array.from({ length: reviseSteps }, (_, block) => {
+    const revised = end(block) - end(block - 1);
+    return { contexts: start.tokens.length - revised, targets: revised, masked: 0 };
+  });
   return [...drafted, ...Array.from({ length: request.options.revisePasses }, () => sweep).flat()];
 }
 
@@ -104,21 +105,13 @@ function planGeneration({
 }: Omit<GenerationRequest, 'predict' | 'signal'>): GenerationPlan {
   const start = startState(grid, known);
   const positions = start.tokens.length;
-  const { temperature, topK, topP, schedule, order, choiceTemperature } = options;
+  const { temperature, topK, topP, schedule, order, choiceTemperature, targets: mostRead, draws } = options;
   const common = {
     schedule,
     choiceTemperature,
     choiceSchedule: 'linear',
     edit: known !== undefined,
   } as const;
-  const draft: DecodeOptions = {
-    ...common,
-    strategy: order === 'spread' ? 'given' : 'maskgit',
-    steps: options.steps,
-    temperature,
-    topK,
-    topP,
-  };
   const bootstrap: DecodeOptions = {
     ...common,
     strategy: 'bootstrap',
@@ -127,10 +120,21 @@ function planGeneration({
   };
   const targets = start.target.length;
   const first = planDecode(bootstrap, positions, start.context.length, targets);
+  const draft: DecodeOptions = {
+    ...common,
+    strategy: order === 'spread' ? 'given' : 'maskgit',
+    steps: options.steps,
+    temperature,
+    topK,
+    topP,
+    targets: mostRead,
+    linked: draws === 'linked' ? { grid, drawn: first.length } : undefined,
+  };
   const rest = planDecode(draft, positions, start.context.length + first.length, targets - first.length);
-  const drafted = [...first, ...rest].map(({ targets, drawn }) => ({
+  const drafted = [...first, ...rest].map(({ contexts, drawn, read }) => ({
+    contexts,
     targets: drawn,
-    masked: targets - drawn,
+    masked: read - drawn,
   }));
   const reviseSteps = Math.min(options.reviseSteps, targets);
   const steps = drafted.length + options.revisePasses * reviseSteps;

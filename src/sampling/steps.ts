@@ -3,7 +3,15 @@
  * functions that copy sets of positions. Every array of B samples is row-major; all samples of a batch have
  * equally many context tokens and equally many targets.
  */
-import { type DrawRequest, type Draws, drawRows, emptyDraws, type Filter, type Rows } from './filtering';
+import {
+  type CodeOrder,
+  type DrawRequest,
+  type Draws,
+  drawRows,
+  emptyDraws,
+  type Filter,
+  type Rows,
+} from './filtering';
 import type { Noise } from './random';
 
 /** A grid of tokens and which of them are known. */
@@ -17,6 +25,8 @@ export interface GridState {
   readonly target: Int32Array<ArrayBuffer>;
   /** [B, NM] positions that are masked, too, but not asked for now; none when left out. */
   readonly masked?: Int32Array<ArrayBuffer>;
+  /** All masked positions over those in `target` and `masked`, where these are a part of them; 1 when left out. */
+  readonly standsFor?: number;
 }
 
 /** One forward pass, and how to draw from what it predicts. */
@@ -34,10 +44,13 @@ export interface LogitChunk extends Rows {
 }
 
 /** A predictor from one that gives logits, a chunk of rows at a time in any order, each row once. */
-export function predictFromLogits(logitsOf: (state: GridState) => AsyncIterable<LogitChunk>): Predict {
+export function predictFromLogits(
+  logitsOf: (state: GridState) => AsyncIterable<LogitChunk>,
+  order?: CodeOrder,
+): Predict {
   return async (request) => {
     const draws = emptyDraws(request);
-    for await (const chunk of logitsOf(request)) drawRows(chunk.logits, chunk, request, draws);
+    for await (const chunk of logitsOf(request)) drawRows(chunk.logits, chunk, request, draws, order);
     return draws;
   };
 }
@@ -63,15 +76,22 @@ export interface SamplerContext {
   readonly firstStep?: number;
 }
 
-/** Predicts the targets of `state` and writes the drawn codes into a copy of its tokens. */
+/** Predicts the targets of `state` and writes the drawn codes into a copy of its tokens. `places`: see DrawRequest. */
 export async function predictAndDraw(
   state: GridState,
   filter: Filter,
   { predict, noise, signal }: SamplerContext,
   index: number,
+  places?: Float32Array,
 ): Promise<Pick<SamplingStep, 'tokens' | 'samples' | 'scores'>> {
   signal?.throwIfAborted();
-  const { samples, scores } = await predict({ ...state, filter, noise, step: index });
+  const { samples, scores } = await predict({
+    ...state,
+    ...(places ? { places } : {}),
+    filter,
+    noise,
+    step: index,
+  });
   signal?.throwIfAborted();
   const { target, batch } = state;
   const tokens = state.tokens.slice();
@@ -91,16 +111,18 @@ export function rowOf(values: Int32Array, sample: number, batch: number): Int32A
 
 /**
  * The state in which only the first `count` targets of each sample are asked for: what is not kept need not be drawn.
- * The model reads the others as before.
+ * Of the others the model reads the next ones, `read` with those asked for, in the place of all.
  */
-export function askedForFirst(state: GridState, count: number): GridState {
+export function askedForFirst(state: GridState, count: number, read: number): GridState {
   const { batch, target } = state;
-  if (count * batch === target.length) return state;
+  const targets = target.length / batch;
+  if (count === targets) return state;
   const rows = Array.from({ length: batch }, (_, sample) => rowOf(target, sample, batch));
   return {
     ...state,
     target: joinRows(rows.map((row) => row.subarray(0, count))),
-    masked: joinRows(rows.map((row) => row.subarray(count))),
+    masked: joinRows(rows.map((row) => row.subarray(count, read))),
+    ...(read < targets ? { standsFor: targets / read } : {}),
   };
 }
 

@@ -5,14 +5,20 @@ import { expectParity, onEachBackend, values } from '../testing/parity';
 import { attentionInPieces, type KeyPiece } from './pieces';
 import { attentionReference } from './reference';
 
-/** Keys and values cut into pieces of these lengths. */
-function cut(key: tf.Tensor3D, value: tf.Tensor3D, counts: readonly number[]): KeyPiece[] {
+/** Keys and values cut into pieces of these lengths and weights. */
+function cut(
+  key: tf.Tensor3D,
+  value: tf.Tensor3D,
+  counts: readonly number[],
+  weights: readonly number[] = [],
+): KeyPiece[] {
   let end = 0;
-  return counts.map((count) => {
+  return counts.map((count, i) => {
     const first = end;
     end += count;
     return {
       count,
+      weight: weights[i] ?? 1,
       make: () => ({ key: sliceRows(key, first, count), value: sliceRows(value, first, count) }),
     };
   });
@@ -46,6 +52,31 @@ onEachBackend('attentionInPieces', (backend) => {
       );
     },
   );
+
+  it.each<[width: number, counts: readonly number[], weights: readonly number[]]>([
+    [32, [7, 4, 9], [1, 3, 2]],
+    [24, [6, 6], [1, 5]], // without a kernel on WebGPU
+    [32, [11], [4]], // alone, its weight says nothing
+    [32, [300, 20], [2, 1]],
+  ])('width %i, pieces of %j: as with %j copies of each key', async (width, counts, weights) => {
+    const keys = counts.reduce((sum, count) => sum + count, 0);
+    const inputs = [values([2, 5, width], 4, 2), values([2, keys, width], 5, 2), values([2, keys, width], 6)];
+    const copied = (x: tf.Tensor): tf.Tensor3D => {
+      const pieces = cut(x as tf.Tensor3D, x as tf.Tensor3D, counts);
+      const copies = pieces.flatMap(({ make }, i) =>
+        new Array<tf.Tensor3D>(weights[i] ?? 1).fill(make().key),
+      );
+      return tf.concat(copies, 1);
+    };
+    await expectParity(
+      backend,
+      inputs,
+      (q, k, v) =>
+        attentionInPieces(q as tf.Tensor3D, cut(k as tf.Tensor3D, v as tf.Tensor3D, counts, weights), 2),
+      (q, k, v) => tf.tidy(() => attentionReference(q as tf.Tensor3D, copied(k), copied(v), 2)),
+      5e-6,
+    );
+  });
 
   it('is zero where there are no keys', async () => {
     const y = tf.tidy(() => attentionInPieces(tf.ones([1, 2, 16]), [], 1));

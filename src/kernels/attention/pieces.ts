@@ -4,6 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { attention } from './index';
+import { attentionReference } from './reference';
 import { attentionInPiecesOnWasm } from './wasmPieces';
 import { attentionInPiecesOnWebGpu } from './webgpu';
 
@@ -11,13 +12,16 @@ import { attentionInPiecesOnWebGpu } from './webgpu';
 export interface KeyPiece {
   /** Positions. */
   readonly count: number;
+  /** In the place of how many such keys each of them is, from above 0 on; 1 when left out. */
+  readonly weight?: number;
   /** Both [B, count, C]; freed by who asks, in a tidy. */
   readonly make: () => { readonly key: tf.Tensor3D; readonly value: tf.Tensor3D };
 }
 
 /**
- * query [B, NQ, C] -> [B, NQ, C]: what `attention` gives over the keys and values of all pieces, one after the other; of a
- * single piece to the bit, of more to a few units in the last place. Zero where there are none.
+ * query [B, NQ, C] -> [B, NQ, C]: what `attention` gives over the keys and values of all pieces, one after the other, each
+ * as often as its piece's weight says; of a single piece to the bit, of more to a few units in the last place. Zero where
+ * there are none.
  */
 export function attentionInPieces(
   query: tf.Tensor3D,
@@ -51,6 +55,7 @@ export function attentionToAll(query: tf.Tensor3D, pieces: readonly KeyPiece[], 
       made.map((piece) => piece.value),
       1,
     );
-    return attention(query, key, value, heads);
+    const weights = pieces.flatMap(({ count, weight = 1 }) => new Array<number>(count).fill(weight));
+    return attentionReference(query, key, value, heads, {}, weights);
   });
 }

@@ -96,7 +96,7 @@ fn main(index : i32) {
     if (query < uniforms.queries && split < uniforms.splits) {
       let at = (split * uniforms.samples * uniforms.queries * uniforms.heads + (sample * uniforms.queries + query) * uniforms.heads + head) * 6;
       if (x + 0 < 5) { result[at + c0] = o0_0; }
-      if (x == 0) { result[at + 5] = vec4<f32>(high0, total, 0.0, 0.0); }
+      if (x == 0) { result[at + 5] = vec4<f32>(high0 + uniforms.weight, total, 0.0, 0.0); }
     }
   }
 }

@@ -54,9 +54,10 @@ export class AttentionProgram implements WebGPUProgram {
   /**
    * keys: NK; blocks: groups of queries; span: keys of a split. Query i sees the first
    * min(keyCount, seen + i · seenMore) keys. scale: log2(e)/√d, as powers of two are what hardware has.
+   * weight: log2 of how often each key counts, for the merge; without a split it would change nothing.
    */
   readonly uniforms =
-    'samples : i32, queries : i32, keys : i32, heads : i32, blocks : i32, splits : i32, span : i32, keyCount : i32, seen : i32, seenMore : i32, scale : f32,';
+    'samples : i32, queries : i32, keys : i32, heads : i32, blocks : i32, splits : i32, span : i32, keyCount : i32, seen : i32, seenMore : i32, scale : f32, weight : f32,';
   readonly workgroupSize: [number, number, number] = [WORKGROUP, 1, 1];
   readonly dispatchLayout = { x: [0] };
   readonly dispatch: [number, number, number];
@@ -274,7 +275,7 @@ export class AttentionProgram implements WebGPUProgram {
     const part = (r: number): string => `
         let at = (split * uniforms.samples * uniforms.queries * uniforms.heads + ${queries}) * ${fours + 1};
         ${this.eachChannel((c) => `if (x + ${SIDE * c} < ${fours}) { result[at + c${c}] = o${r}_${c}; }`)}
-        if (x == 0) { result[at + ${fours}] = vec4<f32>(high${r}, total, 0.0, 0.0); }`;
+        if (x == 0) { result[at + ${fours}] = vec4<f32>(high${r} + uniforms.weight, total, 0.0, 0.0); }`;
     return `
       ${this.each((r) => `shared8[(y * ${rows} + ${r}) * ${SIDE} + x] = sum${r};`)}
       workgroupBarrier();

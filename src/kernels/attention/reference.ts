@@ -7,7 +7,7 @@ const HIDDEN = -1e30;
 
 /**
  * query [B, NQ, C], key and value [B, NK, C] -> [B, NQ, C]; head h owns channels h·C/heads to (h+1)·C/heads. NK > 0.
- * What queries see is as in index.ts.
+ * What queries see is as in index.ts. `weights` [NK]: each key counts as if it were there so many times.
  */
 export function attentionReference(
   query: tf.Tensor3D,
@@ -15,6 +15,7 @@ export function attentionReference(
   value: tf.Tensor3D,
   heads: number,
   options: AttentionOptions = {},
+  weights?: readonly number[],
 ): tf.Tensor3D {
   return tf.tidy(() => {
     const [batch, queries, width] = query.shape;
@@ -28,11 +29,17 @@ export function attentionReference(
     const shown = (x: tf.Tensor3D): tf.Tensor4D =>
       split(keys === x.shape[1] ? x : tf.slice(x, [0, 0, 0], [-1, keys, -1]));
     let scores = tf.matMul(split(tf.mul(query, 1 / Math.sqrt(size))), shown(key), false, true); // [B, heads, NQ, NK]
+    if (weights?.some((weight) => weight !== 1)) scores = tf.add(scores, logWeights(weights, keys));
     if (options.causal) scores = tf.add(scores, hiddenScores(queries, keys, visible));
     let mixed = tf.matMul(tf.softmax(scores), shown(value)); // [B, heads, NQ, d]
     if (visible(0) === 0) mixed = tf.mul(mixed, seeing(queries, visible));
     return tf.reshape(tf.transpose(mixed, [0, 2, 1, 3]), [batch, queries, width]);
   });
+}
+
+/** [1, 1, 1, NK]. Not of one axis: WebGPU would have a program for every length. */
+function logWeights(weights: readonly number[], keys: number): tf.Tensor {
+  return tf.tensor(weights.slice(0, keys).map(Math.log), [1, 1, 1, keys]);
 }
 
 /** [1, 1, NQ, NK]: 0 where the query sees the key, HIDDEN elsewhere. */

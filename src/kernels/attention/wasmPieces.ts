@@ -21,7 +21,7 @@ export function attentionInPiecesOnWasm(
     const mixed = allocateMixed(query.shape);
     /** ln Σ e^score over the pieces so far, of each sample, head and query. */
     const sums = new Float64Array(batch * heads * queries).fill(Number.NEGATIVE_INFINITY);
-    for (const { count: keys, make } of pieces) {
+    for (const { count: keys, weight = 1, make } of pieces) {
       const atOnce = Math.max(1, Math.floor(SCORES_AT_ONCE / keys));
       tf.tidy(() => {
         const { key, value } = make();
@@ -36,7 +36,8 @@ export function attentionInPiecesOnWasm(
                 const shares = tf.softmax(scores);
                 const means = tf.matMul(shares, values); // [m, d]
                 const from = (head.sample * heads + head.head) * queries + first;
-                merge(mixed, head, first, { scores, shares, means }, sums.subarray(from, from + count));
+                const found = { scores, shares, means, weight };
+                merge(mixed, head, first, found, sums.subarray(from, from + count));
               });
             }
           });
@@ -47,11 +48,12 @@ export function attentionInPiecesOnWasm(
   });
 }
 
-/** What queries found in a piece: scores and shares [m, n], means of the values [m, d]. */
+/** What queries found in a piece, whose keys count `weight` times: scores and shares [m, n], means of the values [m, d]. */
 interface Found {
   readonly scores: tf.Tensor;
   readonly shares: tf.Tensor;
   readonly means: tf.Tensor;
+  readonly weight: number;
 }
 
 /** Moves mixed[sample, first … first + m, head] towards the piece's means, and adds its sums to `sums`. */
@@ -59,7 +61,7 @@ function merge(
   mixed: tf.Tensor3D,
   { sample, head }: Head,
   first: number,
-  { scores, shares, means }: Found,
+  { scores, shares, means, weight }: Found,
   sums: Float64Array,
 ): void {
   const [, queries, width] = mixed.shape;
@@ -67,7 +69,7 @@ function merge(
   const size = means.size / count;
   changeOnHeap([mixed, scores, shares, means], (heap, output, score = 0, share = 0, mean = 0) => {
     for (let n = 0; n < count; n++) {
-      const sum = logSum(heap, score + n * keys, share + n * keys, keys);
+      const sum = logSum(heap, score + n * keys, share + n * keys, keys) + Math.log(weight);
       const before = sums[n] ?? Number.NEGATIVE_INFINITY;
       const high = Math.max(before, sum);
       const after = high + Math.log(Math.exp(before - high) + Math.exp(sum - high));

@@ -83,9 +83,9 @@ export function attentionInPiecesOnWebGpu(
   return tf.tidy(() => {
     const sums = query.size + 4 * batch * queries * heads;
     const parts = unwritten([1, pieces.length, sums]);
-    pieces.forEach(({ count, make }, i) => {
+    pieces.forEach(({ count, weight, make }, i) => {
       tf.tidy(() => {
-        const found = attend(query, make(), heads, tile, { splits: 1, span: count }, true, {});
+        const found = attend(query, make(), heads, tile, { splits: 1, span: count }, true, {}, weight);
         writeRows(parts, tf.reshape(found, [1, 1, sums]), i);
       });
     });
@@ -112,7 +112,10 @@ function rangesOf({ shape: [batch, queries] }: tf.Tensor3D, heads: number, keys:
   return splitKeys(keys, Math.ceil(queries / queriesAtOnce(tile)) * heads * batch, keysAtOnce(tile));
 }
 
-/** The result [B, NQ, C], or where `split` the sums of each range, [splits, B · NQ · heads, d + 4]. */
+/**
+ * The result [B, NQ, C], or where `split` the sums of each range, [splits, B · NQ · heads, d + 4], as if each key were
+ * there `weight` times.
+ */
 function attend(
   query: tf.Tensor3D,
   { key, value }: { readonly key: tf.Tensor3D; readonly value: tf.Tensor3D },
@@ -121,6 +124,7 @@ function attend(
   { splits, span }: Ranges,
   split: boolean,
   { keyCount = key.shape[1], causal = false }: AttentionOptions,
+  weight = 1,
 ): tf.Tensor3D {
   const [batch, queries, width] = query.shape;
   const size = width / heads;
@@ -133,6 +137,7 @@ function attend(
     int(causal ? keyCount - queries + 1 : keyCount),
     int(causal ? 1 : 0),
     float(Math.LOG2E / Math.sqrt(size)),
+    float(Math.log2(weight)),
   ];
   return runOnGpu<tf.Tensor3D>(program, [query, key, value], shape, uniforms, 4 * rows * keyCount * size);
 }

@@ -25,6 +25,7 @@ class Follower(Mebt):
     def __init__(self) -> None:
         super().__init__(CONFIG)
         self.passes: list[tuple[int, int]] = []
+        self.masked: list[int] = []
 
     def forward(
         self,
@@ -38,6 +39,7 @@ class Follower(Mebt):
         positions = torch.cat([context, target], 1)
         assert all(len(set(row)) == len(row) for row in positions.tolist())
         self.passes.append((context.shape[1], target.shape[1]))
+        self.masked.append(round(target.shape[1] * stands_for))
         known = tokens.gather(1, context)
         assert torch.equal(known, context % CONFIG.vocabulary)
         return torch.nn.functional.one_hot(target[:, :asked] % CONFIG.vocabulary, CONFIG.vocabulary).float() * 50
@@ -52,6 +54,7 @@ class Follower(Mebt):
         {"top_k": 3, "bootstrap": 2, "revise": 1},
         {"schedule": "cube"},
         {"order": "spread"},
+        {"order": "spread", "targets": 5, "linked": torch.arange(7).flip(0)},
     ],
 )
 def test_every_token_is_decided(options: dict[str, Any]) -> None:
@@ -68,6 +71,29 @@ def test_a_step_leaves_masked_what_its_schedule_says(schedule: str) -> None:
     model = Follower()
     sample_tokens(model, 1, 3, 6, 4.0, schedule=schedule)
     assert [target for _, target in model.passes] == [24, *(masked_count(schedule, t, 24) for t in progress(6)[:-1])]
+
+
+def test_few_masked_tokens_are_read_in_the_place_of_all() -> None:
+    model = Follower()
+    sample_tokens(model, 2, 3, 6, 4.0, order="spread", targets=5)
+    known = [context for context, _ in model.passes]
+    drawn = [after - before for before, after in zip(known, [*known[1:], 24], strict=True)]
+    assert [read for _, read in model.passes] == [min(24 - k, max(d, 5)) for k, d in zip(known, drawn, strict=True)]
+    assert min(drawn) < 5 < max(drawn)
+    assert model.masked == [24 - k for k in known]
+
+
+def test_linked_tokens_of_a_first_step_are_one_code() -> None:
+    class Doubtful(Follower):
+        def forward(self, *given: Any, **more: Any) -> Tensor:
+            return torch.zeros(super().forward(*given, **more).shape)
+
+    def codes(linked: Tensor | None) -> list[int]:
+        ids = [sample_tokens(Doubtful(), 1, 3, 1, 4.0, seed=s, order="spread", linked=linked) for s in range(9)]
+        return [len(clip.unique()) for clip in ids]
+
+    assert codes(torch.arange(7)) == [1] * 9
+    assert min(codes(None)) > 1
 
 
 def test_the_least_likely_are_not_drawn_below_top_p() -> None:

@@ -1,0 +1,77 @@
+"""Linked draws: codes of one step that go together, as they do in real clips, though none knows of the others.
+
+The model says how likely each code of a token is, and nothing of pairs of tokens that are drawn at once. Drawn on their
+own they mix what should be one thing: an hour, a hill in two frames. Here each is drawn at a place of its distribution,
+codes in order from dark to bright, and the places are a field over the grid that is alike where tokens are near
+(a Gaussian copula): what one token is drawn from stays as it is. As in the page's engine (src/sampling/linked.ts), with
+other random numbers; `recipe.evaluate.links` measures how alike places are on held-out clips.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .tokenizer.model import Tokenizer
+
+Grid = tuple[int, int, int]
+
+# How far links reach along time, height and width, in lengths of the axis times the distance from one known token to
+# the next in a cube of side 1; e times less alike there. And the share of what places have in common with the picture
+# around them, times that distance; the rest is each place's own, over time.
+REACH = (1.0, 0.55, 2.2)
+SHARED = 0.7
+
+
+@dataclass(frozen=True)
+class Link:
+    """Correlations of neighbours in time, height and width, and the share that the picture has in common."""
+
+    time: float
+    height: float
+    width: float
+    shared: float
+
+
+def link_of(grid: Grid, known: int) -> Link:
+    """Where so many tokens are known; one place for all where none is."""
+    if known == 0:
+        return Link(1.0, 1.0, 1.0, 1.0)
+    spacing = known ** (-1 / 3)
+    t, h, w = (math.exp(-1 / (reach * size * spacing)) for reach, size in zip(REACH, grid, strict=True))
+    return Link(t, h, w, SHARED * spacing)
+
+
+def along(field: Tensor, axis: int, correlation: float) -> Tensor:
+    """Standard normal numbers -> the same, neighbours along the axis correlated (an autoregression of order 1)."""
+    fresh, slices = math.sqrt(1 - correlation**2), list(field.unbind(axis))
+    for i in range(1, len(slices)):
+        slices[i] = correlation * slices[i - 1] + fresh * slices[i]
+    return torch.stack(slices, axis)
+
+
+def linked_places(grid: Grid, known: int, batch: int, generator: torch.Generator) -> Tensor:
+    """Uniform in (0, 1), [B, N]."""
+    link = link_of(grid, known)
+    picture, own = torch.randn(2, batch, *grid, generator=generator, device=generator.device)
+    picture = along(along(picture, 2, link.height), 3, link.width)
+    field = along(math.sqrt(link.shared) * picture + math.sqrt(1 - link.shared) * own, 1, link.time)
+    return torch.special.ndtr(field.double()).clamp(1e-7, 1 - 1e-7).float().flatten(1)
+
+
+@torch.no_grad()
+def codes_from_dark_to_bright(tokenizer: Tokenizer, at_once: int = 64) -> Tensor:
+    """[U] codes by the mean brightness of the clip of one token that each decodes to."""
+    codes = torch.arange(tokenizer.config.codes, device=tokenizer.codebook.codes.device)
+    clips = [tokenizer.decode_tokens(ids.view(-1, 1, 1, 1)) for ids in codes.split(at_once)]
+    return torch.cat([clip.mean((1, 2, 3, 4)) for clip in clips]).argsort(stable=True)
+
+
+def codes_at(probabilities: Tensor, places: Tensor, order: Tensor) -> Tensor:
+    """[..., V] and [...] -> [...]: the code at which the probabilities, added up in `order`, reach the place."""
+    reached = probabilities[..., order].cumsum(-1)
+    wanted = (places * reached[..., -1]).unsqueeze(-1)
+    return order[torch.searchsorted(reached, wanted).squeeze(-1).clamp(max=order.shape[0] - 1)]
