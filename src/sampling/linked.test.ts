@@ -61,10 +61,10 @@ describe('linkedPlaces', () => {
   });
 
   it('links as far as each axis reaches, and over several by the product; in the picture a share of it', () => {
-    const runs = manyPlaces(8).slice(0, 200);
-    // 8 known tokens are 1/2 from one another: over 8×4×6 tokens links reach 4 in time, 1.1 upwards and 6.6 along.
+    const runs = manyPlaces(8).slice(0, 400);
+    // 8 known tokens are 1/2 from one another: over 8×4×6 tokens links reach 12 in time, 1.1 upwards and 6.6 along.
     const expected = (dt: number, dh: number, dw: number) =>
-      (dh + dw > 0 ? 0.35 : 1) * Math.exp(-dt / 4 - dh / 1.1 - dw / 6.6);
+      (dh + dw > 0 ? 0.35 : 1) * Math.exp(-dh / 1.1 - dw / 6.6) * (0.3 + 0.7 * Math.exp(-dt / 12));
     const distances: readonly Extent3[] = [
       [1, 0, 0],
       [3, 0, 0],

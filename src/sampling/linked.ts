@@ -12,13 +12,16 @@ import type { Extent3 } from '../config/model';
 import { expOfNegative, log, normalShare } from './elementary';
 import type { Noise } from './random';
 
+// All of these are to be multiplied by the distance from one known token to the next in a cube of side 1.
 /**
- * How far links reach along time, height and width, in lengths of the axis times the distance from one known token to the
- * next in a cube of side 1; e times less alike there.
+ * How far links reach, e times less alike there: in time in latent frames, whatever the clip's length, along height and
+ * width in lengths of the axis.
  */
-const REACH = { time: 1, height: 0.55, width: 2.2 } as const;
-/** The share that places have in common with the picture around them, times that distance; the rest is their own. */
-const SHARED = 0.7;
+const REACH = { time: 24, height: 0.55, width: 2.2 } as const;
+/** Share of a place that it has in common with the picture around it; the rest is its own. */
+const COMMON = 0.7;
+/** Share that stays through the clip, as hills do; the rest changes, as clouds do. */
+const LASTING = 0.6;
 
 /**
  * [N] for sample `sample` of a step: correlated standard normal numbers, and the share of the normal distribution below
@@ -32,19 +35,25 @@ export function linkedPlaces(
   step: number,
   sample: number,
 ): Float32Array {
-  const positions = t * h * w;
   const spacing = known === 0 ? Number.POSITIVE_INFINITY : expOfNegative(-log(known) / 3);
-  const correlation = (reach: number, size: number) => expOfNegative(-1 / (reach * size * spacing));
-  const normal = (row: number) => noise.normal({ step, sample, row, position: row });
-  const field = Float64Array.from({ length: positions }, (_, position) => normal(position));
-  relate(field, w, h, correlation(REACH.height, h));
-  relate(field, 1, w, correlation(REACH.width, w));
-  const shared = Math.min(1, SHARED * spacing);
-  const [common, own] = [Math.sqrt(shared), Math.sqrt(1 - shared)];
-  for (const [position, picture] of field.entries()) {
-    field[position] = common * picture + own * normal(positions + position);
+  const correlation = (reach: number) => expOfNegative(-1 / (reach * spacing));
+  const area = h * w;
+  // One picture that stays, and one for each latent frame.
+  const values = (1 + t) * area;
+  const normals = (first: number) =>
+    Float64Array.from({ length: values }, (_, i) =>
+      noise.normal({ step, sample, row: first + i, position: first + i }),
+    );
+  const pictures = normals(0);
+  relate(pictures, w, h, correlation(REACH.height * h));
+  relate(pictures, 1, w, correlation(REACH.width * w));
+  mix(pictures, normals(values), 1 - COMMON * spacing);
+  const lasting = pictures.subarray(0, area);
+  const field = pictures.subarray(area);
+  relate(field, area, t, correlation(REACH.time));
+  for (let frame = 0; frame < t; frame++) {
+    mix(field.subarray(frame * area, (frame + 1) * area), lasting, LASTING * spacing);
   }
-  relate(field, h * w, t, correlation(REACH.time, t));
   return Float32Array.from(field, normalShare);
 }
 
@@ -55,4 +64,11 @@ function relate(field: Float64Array, stride: number, size: number, correlation: 
     if (Math.floor(position / stride) % size === 0) continue;
     field[position] = correlation * (field[position - stride] ?? 0) + fresh * (field[position] ?? 0);
   }
+}
+
+/** Normal numbers of two, into the first one; `share` of the variance, from 0 to 1, becomes the other one's. */
+function mix(field: Float64Array, other: Float64Array, share: number): void {
+  const taken = Math.min(1, Math.max(0, share));
+  const [left, added] = [Math.sqrt(1 - taken), Math.sqrt(taken)];
+  for (const [i, value] of field.entries()) field[i] = left * value + added * (other[i] ?? 0);
 }

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -19,30 +21,39 @@ from .tokenizer.model import Tokenizer
 
 Grid = tuple[int, int, int]
 
-# How far links reach along time, height and width, in lengths of the axis times the distance from one known token to
-# the next in a cube of side 1; e times less alike there. And the share of what places have in common with the picture
-# around them, times that distance; the rest is each place's own, over time.
-REACH = (1.0, 0.55, 2.2)
-SHARED = 0.7
+# All of these are to be multiplied by the distance from one known token to the next in a cube of side 1.
+# How far links reach, e times less alike there: in time in latent frames, whatever the clip's length, along height and
+# width in lengths of the axis.
+REACH_IN_TIME, REACH = 24.0, (0.55, 2.2)
+COMMON = 0.7  # share of a place that it has in common with the picture around it; the rest is its own
+LASTING = 0.6  # share that stays through the clip, as hills do; the rest changes, as clouds do
 
 
 @dataclass(frozen=True)
 class Link:
-    """Correlations of neighbours in time, height and width, and the share that the picture has in common."""
+    """Correlations of neighbours in time (of what changes), height, width (of what is common), and the two shares."""
 
     time: float
     height: float
     width: float
-    shared: float
+    common: float
+    lasting: float
+
+    def at(self, apart: tuple[Any, Any, Any]) -> Any:
+        """Correlation of two places so many frames, rows and columns apart (numbers or arrays, not all 0)."""
+        t, h, w = apart
+        in_picture = np.where(h + w > 0, self.common, 1.0) * self.height**h * self.width**w
+        return in_picture * (self.lasting + (1 - self.lasting) * self.time**t)
 
 
 def link_of(grid: Grid, known: int) -> Link:
     """Where so many tokens are known; one place for all where none is."""
     if known == 0:
-        return Link(1.0, 1.0, 1.0, 1.0)
+        return Link(1.0, 1.0, 1.0, 1.0, 1.0)
     spacing = known ** (-1 / 3)
-    t, h, w = (math.exp(-1 / (reach * size * spacing)) for reach, size in zip(REACH, grid, strict=True))
-    return Link(t, h, w, SHARED * spacing)
+    reach = (REACH_IN_TIME, REACH[0] * grid[1], REACH[1] * grid[2])
+    t, h, w = (math.exp(-1 / (tokens * spacing)) for tokens in reach)
+    return Link(t, h, w, COMMON * spacing, LASTING * spacing)
 
 
 def along(field: Tensor, axis: int, correlation: float) -> Tensor:
@@ -53,12 +64,18 @@ def along(field: Tensor, axis: int, correlation: float) -> Tensor:
     return torch.stack(slices, axis)
 
 
+def mixed(a: Tensor, b: Tensor, share: float) -> Tensor:
+    """Standard normal numbers of two, `share` of the variance the first one's."""
+    return math.sqrt(share) * a + math.sqrt(1 - share) * b
+
+
 def linked_places(grid: Grid, known: int, batch: int, generator: torch.Generator) -> Tensor:
     """Uniform in (0, 1), [B, N]."""
-    link = link_of(grid, known)
-    picture, own = torch.randn(2, batch, *grid, generator=generator, device=generator.device)
-    picture = along(along(picture, 2, link.height), 3, link.width)
-    field = along(math.sqrt(link.shared) * picture + math.sqrt(1 - link.shared) * own, 1, link.time)
+    link, (t, h, w) = link_of(grid, known), grid
+    common, own = torch.randn(2, batch, 1 + t, h, w, generator=generator, device=generator.device)
+    pictures = mixed(along(along(common, 2, link.height), 3, link.width), own, link.common)
+    changing = along(pictures[:, 1:], 1, link.time)
+    field = mixed(pictures[:, :1].expand_as(changing), changing, link.lasting)
     return torch.special.ndtr(field.double()).clamp(1e-7, 1 - 1e-7).float().flatten(1)
 
 

@@ -87,9 +87,7 @@ def describe(numbers: Array, positions: Array, grid: Grid, known: int) -> dict[s
     places = np.unravel_index(positions, grid)
     apart = [np.abs(place[:, :, None] - place[:, None, :]) for place in places]
     products = numbers[:, :, None] * numbers[:, None, :]
-    link = link_of(grid, known)
-    in_picture = np.where(apart[1] + apart[2] > 0, link.shared, 1)
-    linked = in_picture * link.time ** apart[0] * link.height ** apart[1] * link.width ** apart[2]
+    linked = link_of(grid, known).at((apart[0], apart[1], apart[2]))
     report: dict[str, Any] = {}
     for axis, name in enumerate(AXES):
         report[name] = {}
@@ -126,6 +124,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--tokenizer", type=Path, required=True)
     parser.add_argument("--tokens", type=Path, required=True, help="of held-out clips (recipe.mebt.tokens)")
     parser.add_argument("--clips", type=int, default=32)
+    parser.add_argument(
+        "--latent-frames", type=int, default=0, help="of each clip, the first; 0: the model's own length"
+    )
     parser.add_argument("--threads", type=int, default=0, help="0: as many as PyTorch takes")
     parser.add_argument("--out", type=Path, required=True, help="folder")
     return parser.parse_args()
@@ -137,7 +138,7 @@ def main() -> None:
         torch.set_num_threads(args.threads)
     model = load_mebt(args.mebt)
     order = codes_from_dark_to_bright(load_tokenizer(args.tokenizer))
-    grids = load_grids([args.tokens])[: args.clips, : model.config.grid[0]]
+    grids = load_grids([args.tokens])[: args.clips, : args.latent_frames or model.config.grid[0]]
     grid = (int(grids.shape[1]), int(grids.shape[2]), int(grids.shape[3]))
     report: dict[str, Any] = {"clips": len(grids), "grid": grid, "known": {}}
     for known in known_counts(grids[0].numel())[2::2]:
