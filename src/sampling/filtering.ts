@@ -79,13 +79,14 @@ export function drawRows(
     const row = logits.subarray(i * vocabulary, (i + 1) * vocabulary);
     const sum = filterRow(row, filter, weights);
     const at = first + i;
-    const runRace = (): number => {
+    let code: number;
+    if (places) {
+      code = codeAt(weights, (places[at] ?? 0) * sum, order);
+    } else {
       const sample = Math.floor(at / perSample);
       noise.fillCodes({ step, sample, row: at % perSample, position: target[at] ?? 0 }, race);
-      return largestRatio(weights, race);
-    };
-    const place = places?.[at];
-    const code = place === undefined ? runRace() : codeAt(weights, place * sum, order);
+      code = largestRatio(weights, race);
+    }
     samples[at] = code;
     scores[at] = (weights[code] ?? 0) / sum;
   }
