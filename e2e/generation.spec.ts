@@ -159,25 +159,6 @@ test('the link recalls every setting', async ({ page, browser }) => {
   await context.close();
 });
 
-test('tokens that come in turn can be linked, by the settings and by the link', async ({ page }) => {
-  await open(page, { backend: 'wasm' });
-  await ready(page);
-  await openAdvanced(page);
-  const draws = page.getByRole('combobox', { name: 'Draws' });
-  await expect(draws).toHaveCount(0);
-  await page.getByRole('combobox', { name: 'Order' }).selectOption('spread');
-  await expect(slider(page, 'Choice temperature')).toHaveCount(0);
-  await draws.selectOption('linked');
-  await expect.poll(() => page.url()).toContain('order=spread&draws=linked');
-  await page.goto(`${page.url()}&targets=100`);
-  await ready(page);
-  await generate(page);
-  await expect(failureLine(page)).toHaveCount(0);
-  await expect(generatedVideo(page)).toBeVisible();
-  await openAdvanced(page);
-  await expect(draws).toHaveValue('linked');
-});
-
 for (const end of ['min', 'max'] as const) {
   test(`every slider at its ${end} still makes a clip`, async ({ page }) => {
     await open(page, { backend: 'wasm' });

@@ -1,6 +1,5 @@
 /** The generation's settings on a command line: which flags there are, and the options that given ones mean. */
 import {
-  DRAWS,
   defaultGenerationOptions,
   GENERATION_LIMITS,
   type GenerationOptions,
@@ -14,7 +13,7 @@ import { oneOf, UsageError } from './commandLine';
 
 export const SETTINGS_HELP = `Settings; what is not given is the model's own default:
   --frames N  --steps N  --bootstrap N  --temperature X  --choice-temperature X  --top-k N  --top-p X
-  --schedule NAME  --order NAME  --draws NAME  --targets N
+  --schedule NAME  --order NAME  --targets N
   --revise-passes N  --revise-steps N  --revise-temperature X`;
 
 const NUMBERS = {
@@ -33,11 +32,11 @@ const NUMBERS = {
 } as const satisfies Readonly<Record<string, NumericField>>;
 const NUMBER_FLAGS = Object.keys(NUMBERS) as (keyof typeof NUMBERS)[];
 
-type Flag = keyof typeof NUMBERS | 'schedule' | 'order' | 'draws';
+type Flag = keyof typeof NUMBERS | 'schedule' | 'order';
 
 /** For node's parseArgs. */
 export const SETTINGS_FLAGS = Object.fromEntries(
-  [...NUMBER_FLAGS, 'schedule', 'order', 'draws'].map((flag) => [flag, { type: 'string' }]),
+  [...NUMBER_FLAGS, 'schedule', 'order'].map((flag) => [flag, { type: 'string' }]),
 ) as Record<Flag, { type: 'string' }>;
 
 /** What was given, to be laid over the model's defaults. @throws UsageError */
@@ -49,7 +48,6 @@ export function readSettings(values: Partial<Record<Flag, string>>): Partial<Gen
   }
   if (values.schedule !== undefined) settings.schedule = oneOf('--schedule', SCHEDULES, values.schedule);
   if (values.order !== undefined) settings.order = oneOf('--order', ORDERS, values.order);
-  if (values.draws !== undefined) settings.draws = oneOf('--draws', DRAWS, values.draws);
   return settings;
 }
 

@@ -62,8 +62,7 @@ async function main(): Promise<void> {
       );
     }
   }
-  // Near-ties are measured in races of codes; linked draws have none.
-  const options = optionsFor(model, { ...commandLine.settings, draws: 'independent' });
+  const options = optionsFor(model, commandLine.settings);
   const [, h, w] = model.grid;
   const grid: Extent3 = [Math.ceil(options.frames / downsampleOf(model.tokenizer)[0]), h, w];
   const recorded: RecordedStep[] = [];

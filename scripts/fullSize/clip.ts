@@ -21,7 +21,6 @@ export async function generateClip(model: string, { frames, steps }: ClipOptions
     ...{ seed: 1, frames, steps, bootstrap: 0, temperature: 1, choiceTemperature: 4, topK: 32, topP: 1 },
     schedule: 'cosine',
     order: 'confidence',
-    draws: 'independent',
     targets: 0,
     ...{ revisePasses: 0, reviseSteps: 1, reviseTemperature: 0.7 },
   };

@@ -31,7 +31,6 @@ describe('defaultGenerationOptions', () => {
       topP: 1,
       schedule: 'cosine',
       order: 'confidence',
-      draws: 'independent',
       targets: 0,
       revisePasses: 0,
       reviseSteps: 2,
@@ -172,7 +171,6 @@ describe('toSearchParams', () => {
       ...{
         schedule: 'sqrt' as const,
         order: 'spread' as const,
-        draws: 'linked' as const,
         targets: 1024,
         revisePasses: 2,
         reviseSteps: 4,
@@ -181,6 +179,6 @@ describe('toSearchParams', () => {
     };
     const read = parseGenerationOptions(Object.fromEntries(toSearchParams(changed, facts)), facts);
     expect(read).toEqual({ options: changed, problems: [] });
-    expect(Object.keys(GENERATION_LIMITS).length + 3).toBe(Object.keys(changed).length);
+    expect(Object.keys(GENERATION_LIMITS).length + 2).toBe(Object.keys(changed).length);
   });
 });

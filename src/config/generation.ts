@@ -26,10 +26,6 @@ export type Schedule = (typeof SCHEDULES)[number];
 export const ORDERS = ['confidence', 'spread'] as const;
 export type Order = (typeof ORDERS)[number];
 
-/** How the codes of one step are drawn: each on its own, or alike where tokens are near to one another. */
-export const DRAWS = ['independent', 'linked'] as const;
-export type DrawKind = (typeof DRAWS)[number];
-
 export interface GenerationOptions {
   /** Unsigned 32-bit; the only source of randomness. */
   readonly seed: number;
@@ -48,8 +44,6 @@ export interface GenerationOptions {
   readonly schedule: Schedule;
   /** With `spread` the choice temperature has no part. */
   readonly order: Order;
-  /** `linked` needs the order `spread`; with another one draws are independent. */
-  readonly draws: DrawKind;
   /**
    * With the order `spread` a pass reads no more masked tokens than this where it draws fewer, each in the place of several;
    * 0 for all. For models that were trained so.
@@ -63,11 +57,10 @@ export interface GenerationOptions {
 }
 
 /** The options that are one of a list of names. */
-export type ChoiceField = 'schedule' | 'order' | 'draws';
+export type ChoiceField = 'schedule' | 'order';
 const CHOICES: { readonly [F in ChoiceField]: readonly GenerationOptions[F][] } = {
   schedule: SCHEDULES,
   order: ORDERS,
-  draws: DRAWS,
 };
 const CHOICE_FIELDS = Object.keys(CHOICES) as ChoiceField[];
 
@@ -115,7 +108,6 @@ const GENERAL_DEFAULTS: Omit<GenerationOptions, 'frames'> = {
   topP: 1,
   schedule: 'cosine',
   order: 'confidence',
-  draws: 'independent',
   targets: 0,
   revisePasses: 0,
   reviseSteps: 2,

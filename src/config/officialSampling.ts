@@ -47,7 +47,6 @@ export function samplingOf(recipe: SamplingRecipe): Sampling & Readonly<Record<s
     reviseTemperature,
     schedule: 'cosine',
     order: 'confidence',
-    draws: 'independent',
     targets: 0,
     temperature: 1,
   };

@@ -8,13 +8,13 @@ import { compileAhead, freeUnusedGpuMemory } from '../kernels/gpu';
 import { lookUp } from './codebook';
 import { decodeInChunks } from './decodeInChunks';
 import type { DecoderParameters } from './decoder';
-import { type Drawing, drawTargets } from './predictCodes';
+import { drawTargets } from './predictCodes';
 import type { TokenSets, TransformerParameters } from './transformer';
 
 /** Chunks of a clip that differ from one another in what they read: first, inner and last ones. */
 const CHUNKS = 4;
 
-/** All settings have the same program, but for linked draws. */
+/** All settings have the same program. */
 const ANY_DRAW = { scale: 1, topK: 0, topP: 1, seed: 0, step: 0 } as const;
 
 /** All pipelines of transformer, draw and decoder for clips up to the grid T'×H'×W'; the device compiles them side by side. */
@@ -32,7 +32,7 @@ export async function compilePipelines(
       // tfjs' own programs go by whether a length divides into fours.
       for (const count of [time * height * width, time * height * width - 1]) {
         const sets = { ...oneOfMany(count), standsFor: 2 };
-        tf.tidy(() => drawTargets(oneBlockAMode(transformer), sets, linkedDraw(transformer))).dispose();
+        tf.tidy(() => drawTargets(oneBlockAMode(transformer), sets, ANY_DRAW)).dispose();
         freeUnusedGpuMemory();
       }
     }
@@ -66,9 +66,4 @@ function oneOfMany(count: number): TokenSets {
   const positions = Int32Array.from({ length: count }, (_, i) => i);
   const nothingKnown = { tokens: new Int32Array(count), context: positions.slice(0, 0) };
   return { ...nothingKnown, target: positions.slice(0, 1), masked: positions.slice(1) };
-}
-
-function linkedDraw({ config }: TransformerParameters): Drawing {
-  const codes = Int32Array.from({ length: config.vocabulary }, (_, code) => code);
-  return { ...ANY_DRAW, linked: { places: Float32Array.of(0.5), codes } };
 }

@@ -17,23 +17,13 @@ export interface PredictedCodes {
 /** Bytes of buffers for reuse that a step may leave: the next one has other numbers of tokens, and uses few of them again. */
 export const UNUSED_GPU_BYTES = 64 * 2 ** 20;
 
-/** A draw's settings, and where draws are linked (sampling/linked.ts) their places in the order of the codes. */
-export interface Drawing extends Omit<DrawSettings, 'targets'> {
-  readonly linked?: {
-    /** [B, NT] */
-    readonly places: Float32Array;
-    /** [V] */
-    readonly codes: Int32Array;
-  };
-}
-
 /** Leaves no tensor behind. @throws Error where a row's largest logit is not finite */
 export async function predictCodes(
   parameters: TransformerParameters,
   sets: TokenSets,
-  drawing: Drawing,
+  settings: Omit<DrawSettings, 'targets'>,
 ): Promise<PredictedCodes> {
-  const drawn = tf.tidy(() => drawTargets(parameters, sets, drawing)); // [B·NT, 2]
+  const drawn = tf.tidy(() => drawTargets(parameters, sets, settings)); // [B·NT, 2]
   let pairs: Float32Array;
   try {
     pairs = await drawn.data<'float32'>();
@@ -59,18 +49,14 @@ export async function predictCodes(
 export function drawTargets(
   parameters: TransformerParameters,
   sets: TokenSets,
-  { linked, ...settings }: Drawing,
+  settings: Omit<DrawSettings, 'targets'>,
 ): tf.Tensor2D {
   const { target, batch = 1 } = sets;
   const draws = emptyDraws(target.length);
   const positions = tf.tensor2d(target, [target.length, 1], 'int32');
   const targets = target.length / batch;
-  const link = linked && {
-    places: tf.tensor2d(linked.places, [linked.places.length, 1]),
-    codes: tf.tensor2d(linked.codes, [linked.codes.length, 1], 'int32'),
-  };
   for (const { first, logits } of runHeadInChunks(parameters, runTrunk(parameters, sets))) {
-    drawCodes(logits, positions, first, { ...settings, targets }, draws, link);
+    drawCodes(logits, positions, first, { ...settings, targets }, draws);
   }
   return draws;
 }

@@ -24,7 +24,6 @@ const OPTIONS = {
   topP: 1,
   schedule: 'cosine',
   order: 'confidence',
-  draws: 'independent',
   targets: 0,
   revisePasses: 1,
   reviseSteps: 2,

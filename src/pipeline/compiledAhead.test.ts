@@ -15,7 +15,6 @@ const OPTIONS = {
   topP: 0.9,
   schedule: 'cosine',
   order: 'confidence',
-  draws: 'independent',
   targets: 0,
   revisePasses: 1,
   reviseSteps: 1,
@@ -60,7 +59,7 @@ onBackend('webgpu', 'an engine', () => {
       { frames: 32 },
       { frames: 4 },
       { frames: 32, order: 'spread', steps: 4 },
-      { frames: 32, order: 'spread', steps: 4, draws: 'linked', targets: 8 },
+      { frames: 32, order: 'spread', steps: 4, targets: 8 },
     ] as const) {
       const later = await compiledDuring(async () => {
         for await (const _ of generate(engine, { ...OPTIONS, ...given }));

@@ -17,7 +17,6 @@ const OPTIONS: GenerationOptions = {
   topP: 1,
   schedule: 'cosine',
   order: 'confidence',
-  draws: 'independent',
   targets: 0,
   revisePasses: 1,
   reviseSteps: 2,

@@ -8,10 +8,8 @@ import { compilePipelines } from '../model/compile';
 import { type DecoderParameters, readDecoder } from '../model/decoder';
 import type { WeightReader } from '../model/parameters';
 import { readTransformer, type TransformerParameters } from '../model/transformer';
-import type { CodeOrder } from '../sampling/filtering';
 import { CounterNoise } from '../sampling/random';
 import type { PreviewTable } from '../worker/protocol';
-import { codesFromDarkToBright } from './codeOrder';
 import { predictorOf } from './predict';
 import { previewTable } from './preview';
 
@@ -21,8 +19,6 @@ export interface Engine {
   /** With the codebook. */
   readonly decoder: DecoderParameters;
   readonly preview: PreviewTable;
-  /** For linked draws. */
-  readonly codeOrder: CodeOrder;
   /** Frees every tensor. Call once; not after the device was lost. */
   dispose(): void;
 }
@@ -41,9 +37,7 @@ export async function createEngine(manifest: Manifest, read: WeightReader): Prom
     const preview = await previewTable(parameters.decoder, read, tensors);
     await compilePipelines(parameters.transformer, parameters.decoder, model.grid);
     await warmUp(parameters.transformer);
-    const codeOrder = codesFromDarkToBright(preview, model.transformer.vocabulary);
-    const dispose = (): void => disposeTensorsOf(parameters);
-    return { manifest, ...parameters, preview, codeOrder, dispose };
+    return { manifest, ...parameters, preview, dispose: () => disposeTensorsOf(parameters) };
   } catch (error) {
     disposeTensorsOf(parameters);
     throw error;

@@ -34,7 +34,7 @@ export async function* generate(
   const began = performance.now();
   const grid = gridFor(engine, options.frames);
   let tokens: Int32Array = new Int32Array(0);
-  const predict = predictorOf(engine.transformer, engine.codeOrder);
+  const predict = predictorOf(engine.transformer);
   const longest = engine.manifest.model.grid[0];
   const request = { options, grid, longest, predict, ...(signal ? { signal } : {}) };
   for await (const summary of sampleClip(request)) {

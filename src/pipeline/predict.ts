@@ -5,27 +5,23 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { predictCodes } from '../model/predictCodes';
 import { runHeadInChunks, runTrunk, type TransformerParameters } from '../model/transformer';
-import { type CodeOrder, logitScale } from '../sampling/filtering';
+import { logitScale } from '../sampling/filtering';
 import { CounterNoise } from '../sampling/random';
 import { type GridState, type LogitChunk, type Predict, predictFromLogits } from '../sampling/steps';
 
 /**
  * Predicts with `transformer` on the backend that holds it. On WebGPU codes are drawn there; recorded noise is not there,
- * so with it, as on the other backends, logits come back chunk by chunk. Linked draws go through the codes in `order`, or
- * by their numbers where it is left out. Leaves no tensor behind.
+ * so with it, as on the other backends, logits come back chunk by chunk. Leaves no tensor behind.
  */
-export function predictorOf(transformer: TransformerParameters, order?: CodeOrder): Predict {
-  const codes = order ?? Int32Array.from({ length: transformer.config.vocabulary }, (_, code) => code);
-  const fromLogits = predictFromLogits((state) => logitChunks(transformer, state), codes);
+export function predictorOf(transformer: TransformerParameters): Predict {
+  const fromLogits = predictFromLogits((state) => logitChunks(transformer, state));
   return async (request) => {
-    const { noise, filter, step, places } = request;
+    const { noise, filter, step } = request;
     const onDevice = tf.getBackend() === 'webgpu' && noise instanceof CounterNoise;
     if (!onDevice || request.target.length === 0) return fromLogits(request);
     const { topK = 0, topP = 1 } = filter;
     const scale = logitScale(filter);
-    const linked = places && { places, codes };
-    const settings = { scale, topK, topP, seed: noise.seed, step };
-    return predictCodes(transformer, request, { ...settings, ...(linked ? { linked } : {}) });
+    return predictCodes(transformer, request, { scale, topK, topP, seed: noise.seed, step });
   };
 }
 

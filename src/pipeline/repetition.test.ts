@@ -26,7 +26,6 @@ const OPTIONS = {
   topP: 0.9,
   schedule: 'cosine',
   order: 'confidence',
-  draws: 'independent',
   targets: 0,
   revisePasses: 1,
   reviseSteps: 1,

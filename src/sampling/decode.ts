@@ -3,11 +3,8 @@
  * given, it predicts those that it will keep. One async generator; it knows the grid as numbered positions only.
  */
 import type { Schedule } from '../config/generation';
-import type { Extent3 } from '../config/model';
 import type { Filter } from './filtering';
-import { linkedPlaces } from './linked';
 import { chooseContext, movedCount, type Strategy } from './masking';
-import type { Noise } from './random';
 import { type ChoiceSchedule, choiceTemperatureFactor, maskedCount, progressAfter } from './schedules';
 import {
   askedForFirst,
@@ -36,14 +33,6 @@ export interface DecodeOptions extends Filter {
    * in the place of several. All of them when left out or 0.
    */
   readonly targets?: number;
-  /** With `given`: what one step draws is linked (linked.ts); each draw is on its own when left out. */
-  readonly linked?: Linked | undefined;
-}
-
-export interface Linked {
-  readonly grid: Extent3;
-  /** Tokens that were drawn before the first step; given ones do not count. */
-  readonly drawn: number;
 }
 
 export interface PlannedStep {
@@ -101,7 +90,6 @@ export async function* decode(
 ): AsyncGenerator<SamplingStep, GridState, undefined> {
   const { batch } = start;
   const { strategy } = options;
-  const linked = strategy === 'given' ? options.linked : undefined;
   const phase: Phase = strategy === 'bootstrap' ? 'bootstrap' : 'draft';
   const filter: Filter = strategy === 'bootstrap' ? { temperature: 1 } : options;
   const plan = planDecode(
@@ -114,9 +102,7 @@ export async function* decode(
   let index = sampler.firstStep ?? 0;
   for (const { masked, choiceTemperature, drawn, read } of plan) {
     const asked = askedForFirst(state, drawn, read);
-    const known = (linked?.drawn ?? 0) + (start.target.length - state.target.length) / batch;
-    const places = linked && placesOf(asked, linked.grid, known, sampler.noise, index);
-    const draws = await predictAndDraw(asked, filter, sampler, index, places);
+    const draws = await predictAndDraw(asked, filter, sampler, index);
     const choice = { strategy, masked, choiceTemperature, step: index };
     const next = chooseContext(state, draws.scores, batch, choice, sampler.noise);
     yield { ...asked, ...draws, phase, index, nextContext: next.context, nextTarget: next.target };
@@ -124,23 +110,4 @@ export async function* decode(
     index++;
   }
   return state;
-}
-
-/** [B, NT] the places at which codes of the targets are drawn. */
-function placesOf(
-  { batch, target }: GridState,
-  grid: Extent3,
-  known: number,
-  noise: Noise,
-  step: number,
-): Float32Array {
-  const targets = target.length / batch;
-  const places = new Float32Array(target.length);
-  for (let sample = 0; sample < batch; sample++) {
-    const all = linkedPlaces(grid, known, noise, step, sample);
-    for (let row = sample * targets; row < (sample + 1) * targets; row++) {
-      places[row] = all[target[row] ?? 0] ?? 0;
-    }
-  }
-  return places;
 }

@@ -36,25 +36,12 @@ function taylorExp(x: number): number {
 }
 
 /** e^x to 1e-13 for x <= 0; 0 below EXP_UNDERFLOW and for NaN. */
-export function expOfNegative(x: number): number {
+function expOfNegative(x: number): number {
   if (!(x >= EXP_UNDERFLOW)) return 0;
   const n = (x * (1 / PART) - 0.5) | 0; // x = n * PART + r, the nearest n
   const r = x - n * PART;
   const series = 1 + r * (1 + r * (1 / 2 + r * (1 / 6 + r * (1 / 24))));
   return (ROOTS[n & (PARTS - 1)] ?? 1) * series * (POWERS[(n >> 6) + POWER_BIAS] ?? 0);
-}
-
-/**
- * Share of the standard normal distribution below x, to 1e-7 and never nearer to 0 or 1 than that (Abramowitz and Stegun,
- * 26.2.17).
- */
-export function normalShare(x: number): number {
-  const away = Math.abs(x);
-  const t = 1 / (1 + 0.2316419 * away);
-  const series =
-    t * (0.31938153 + t * (-0.356563782 + t * (1.781477937 + t * (-1.821255978 + t * 1.330274429))));
-  const beyond = Math.max(1e-7, 0.3989422804014327 * expOfNegative((-away * away) / 2) * series);
-  return x < 0 ? beyond : 1 - beyond;
 }
 
 /** out[i] = e^((row[i] - max) * scale), of which it returns the sum. `max` is the row's largest value. */

@@ -1,6 +1,6 @@
 // Filtering of logits and the race that draws a code.
 import { describe, expect, it } from 'vitest';
-import { type DrawRequest, drawCodes, drawRows, emptyDraws, probabilities } from './filtering';
+import { type DrawRequest, drawCodes, probabilities } from './filtering';
 import { CounterNoise } from './random';
 import { predictFromLogits } from './steps';
 
@@ -92,20 +92,6 @@ describe('drawCodes', () => {
       }
     });
     expect(await predict({ ...state, target: request.target.slice() })).toEqual(drawCodes(mixed, state));
-  });
-
-  it('draws the code at which the weights, added up in the order of the codes, reach the place', () => {
-    const filter = { temperature: 1, topK: 4 }; // leaves out code 3
-    const order = Int32Array.of(4, 1, 3, 0, 2);
-    const p = probabilities(row, filter);
-    const below = (rank: number) => order.slice(0, rank).reduce((sum, code) => sum + (p[code] ?? 0), 0);
-    const places = [1e-7, below(1) - 1e-6, below(1) + 1e-6, below(2) + 1e-6, below(4) + 1e-6, 1 - 1e-7];
-    const target = Int32Array.from(places, (_, i) => i);
-    const linked = { ...request, target, filter, places: Float32Array.from(places) };
-    const draws = emptyDraws(linked);
-    drawRows(logits.subarray(0, 6 * row.length), { first: 0, count: 6 }, linked, draws, order);
-    expect(Array.from(draws.samples)).toEqual([4, 4, 1, 0, 2, 2]);
-    for (const [i, code] of draws.samples.entries()) expect(draws.scores[i]).toBeCloseTo(p[code] ?? -1, 6);
   });
 
   it('refuses logits that do not fit the targets', () => {

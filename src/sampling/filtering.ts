@@ -1,11 +1,10 @@
 /**
  * From logits to one code per target: temperature, top-k, softmax, top-p, and the race of probability over
  * exponential noise, which the code with the largest ratio wins (that is a draw from the distribution, and with
- * the same noise the same draw on every backend). Or, where draws are linked, the code at a given place of the
- * distribution. Typed arrays only.
+ * the same noise the same draw on every backend). Typed arrays only.
  */
 import { expRow } from './elementary';
-import type { Noise } from './random';
+import type { DrawSite, Noise } from './random';
 
 export interface Filter {
   /** Divides the logits; 0 leaves only the largest. */
@@ -28,12 +27,7 @@ export interface DrawRequest {
   readonly noise: Noise;
   /** Counts forward passes from 0, over all phases. */
   readonly step: number;
-  /** [B, NT] in (0, 1): the shares of its distribution, in `CodeOrder`, that codes are drawn at, in the place of races. */
-  readonly places?: Float32Array;
 }
-
-/** [V] all codes, those that look alike near to one another. */
-export type CodeOrder = Int32Array;
 
 export interface Draws {
   /** [B, NT] the code drawn for each target. */
@@ -54,16 +48,14 @@ export function emptyDraws({ target }: Pick<DrawRequest, 'target'>): Draws {
 }
 
 /**
- * Draws a code for each of `rows` into `draws`. `logits` [rows.count, V], in the order of the request's targets. Codes
- * are in the order of their numbers where none is given. One pass over each row when nothing is cut; no allocation per
- * row.
+ * Draws a code for each of `rows` into `draws`. `logits` [rows.count, V], in the order of the request's targets.
+ * One pass over each row when nothing is cut; no allocation per row.
  */
 export function drawRows(
   logits: Float32Array,
   { first, count }: Rows,
-  { batch, target, filter, noise, step, places }: DrawRequest,
+  { batch, target, filter, noise, step }: DrawRequest,
   { samples, scores }: Draws,
-  order?: CodeOrder,
 ): void {
   if (count === 0) return;
   const vocabulary = logits.length / count;
@@ -79,16 +71,16 @@ export function drawRows(
     const row = logits.subarray(i * vocabulary, (i + 1) * vocabulary);
     const sum = filterRow(row, filter, weights);
     const at = first + i;
-    let code: number;
-    if (places) {
-      code = codeAt(weights, (places[at] ?? 0) * sum, order);
-    } else {
-      const sample = Math.floor(at / perSample);
-      noise.fillCodes({ step, sample, row: at % perSample, position: target[at] ?? 0 }, race);
-      code = largestRatio(weights, race);
-    }
-    samples[at] = code;
-    scores[at] = (weights[code] ?? 0) / sum;
+    const site: DrawSite = {
+      step,
+      sample: Math.floor(at / perSample),
+      row: at % perSample,
+      position: target[at] ?? 0,
+    };
+    noise.fillCodes(site, race);
+    const winner = largestRatio(weights, race);
+    samples[at] = winner;
+    scores[at] = (weights[winner] ?? 0) / sum;
   }
 }
 
@@ -182,21 +174,6 @@ function keepMass(weights: Float32Array, total: number, mass: number): number {
     if (weight < last || (weight === last && ties-- <= 0)) weights[i] = 0;
   }
   return kept;
-}
-
-/** The code at which the weights, added up in order, reach `wanted`; the last that has any where they do not. */
-function codeAt(weights: Float32Array, wanted: number, order?: CodeOrder): number {
-  let below = 0;
-  let found = 0;
-  for (let rank = 0; rank < weights.length; rank++) {
-    const code = order?.[rank] ?? rank;
-    const weight = weights[code] ?? 0;
-    if (weight === 0) continue;
-    found = code;
-    below += weight;
-    if (below >= wanted) break;
-  }
-  return found;
 }
 
 /** First index of the largest weight / noise. */

@@ -3,7 +3,6 @@ import { describe, expect, it } from 'vitest';
 import type { GenerationOptions } from '../config/generation';
 import type { Extent3 } from '../config/model';
 import { countSteps, type GenerationStep, type KnownTokens, sampleTokens } from './generate';
-import { linkedPlaces } from './linked';
 import { CounterNoise } from './random';
 import { spreadTurns } from './spread';
 import { type Predict, predictFromLogits } from './steps';
@@ -22,7 +21,6 @@ const options: GenerationOptions = {
   topP: 1,
   schedule: 'cosine',
   order: 'confidence',
-  draws: 'independent',
   targets: 0,
   revisePasses: 2,
   reviseSteps: 3,
@@ -34,7 +32,6 @@ interface Call {
   target: number[];
   masked: number[];
   standsFor: number;
-  places: Float32Array | undefined;
   tokens: Int32Array;
 }
 
@@ -46,13 +43,12 @@ function toyModel(calls: Call[] = []): Predict {
     yield { first: 0, count: target.length, logits };
   });
   return (request) => {
-    const { tokens, context, target, masked = new Int32Array(0), standsFor = 1, places } = request;
+    const { tokens, context, target, masked = new Int32Array(0), standsFor = 1 } = request;
     calls.push({
       context: Array.from(context),
       target: Array.from(target),
       masked: Array.from(masked),
       standsFor,
-      places,
       tokens: tokens.slice(),
     });
     return predict(request);
@@ -130,23 +126,6 @@ describe('sampleTokens', () => {
     const few: Call[] = [];
     await collect({ ...given, order: 'confidence' }, { calls: few });
     expect(few.every(({ standsFor }) => standsFor === 1)).toBe(true);
-  });
-
-  it('links what a step draws by how many tokens were drawn before, where asked to and in order', async () => {
-    const calls: Call[] = [];
-    const given = { order: 'spread', draws: 'linked', bootstrap: 2, revisePasses: 1 } as const;
-    const known = { tokens: new Int32Array(N), fixed: Uint8Array.from({ length: N }, (_, i) => +(i < 8)) };
-    await collect(given, { calls, known });
-    const drafted = calls.slice(2, -options.reviseSteps);
-    for (const [i, { context, target, places }] of drafted.entries()) {
-      const all = linkedPlaces(grid, context.length - 8, new CounterNoise(options.seed), 2 + i, 0);
-      expect(places).toEqual(Float32Array.from(target, (position) => all[position] ?? -1));
-    }
-    const others: Call[] = calls.filter((call) => !drafted.includes(call));
-    for (const other of [{ order: 'confidence' }, { draws: 'independent' }] as const) {
-      await collect({ ...given, ...other }, { calls: others });
-    }
-    expect(others.every(({ places }) => places === undefined)).toBe(true);
   });
 
   it('announces from the first step how many there will be', async () => {

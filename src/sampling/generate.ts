@@ -105,21 +105,13 @@ function planGeneration({
 }: Omit<GenerationRequest, 'predict' | 'signal'>): GenerationPlan {
   const start = startState(grid, known);
   const positions = start.tokens.length;
-  const { temperature, topK, topP, schedule, order, choiceTemperature, targets: mostRead, draws } = options;
+  const { temperature, topK, topP, schedule, order, choiceTemperature, targets: mostRead } = options;
   const common = {
     schedule,
     choiceTemperature,
     choiceSchedule: 'linear',
     edit: known !== undefined,
   } as const;
-  const bootstrap: DecodeOptions = {
-    ...common,
-    strategy: 'bootstrap',
-    steps: options.bootstrap,
-    temperature: 1,
-  };
-  const targets = start.target.length;
-  const first = planDecode(bootstrap, positions, start.context.length, targets);
   const draft: DecodeOptions = {
     ...common,
     strategy: order === 'spread' ? 'given' : 'maskgit',
@@ -128,8 +120,15 @@ function planGeneration({
     topK,
     topP,
     targets: mostRead,
-    linked: draws === 'linked' ? { grid, drawn: first.length } : undefined,
   };
+  const bootstrap: DecodeOptions = {
+    ...common,
+    strategy: 'bootstrap',
+    steps: options.bootstrap,
+    temperature: 1,
+  };
+  const targets = start.target.length;
+  const first = planDecode(bootstrap, positions, start.context.length, targets);
   const rest = planDecode(draft, positions, start.context.length + first.length, targets - first.length);
   const drafted = [...first, ...rest].map(({ contexts, drawn, read }) => ({
     contexts,

@@ -3,15 +3,7 @@
  * functions that copy sets of positions. Every array of B samples is row-major; all samples of a batch have
  * equally many context tokens and equally many targets.
  */
-import {
-  type CodeOrder,
-  type DrawRequest,
-  type Draws,
-  drawRows,
-  emptyDraws,
-  type Filter,
-  type Rows,
-} from './filtering';
+import { type DrawRequest, type Draws, drawRows, emptyDraws, type Filter, type Rows } from './filtering';
 import type { Noise } from './random';
 
 /** A grid of tokens and which of them are known. */
@@ -44,13 +36,10 @@ export interface LogitChunk extends Rows {
 }
 
 /** A predictor from one that gives logits, a chunk of rows at a time in any order, each row once. */
-export function predictFromLogits(
-  logitsOf: (state: GridState) => AsyncIterable<LogitChunk>,
-  order?: CodeOrder,
-): Predict {
+export function predictFromLogits(logitsOf: (state: GridState) => AsyncIterable<LogitChunk>): Predict {
   return async (request) => {
     const draws = emptyDraws(request);
-    for await (const chunk of logitsOf(request)) drawRows(chunk.logits, chunk, request, draws, order);
+    for await (const chunk of logitsOf(request)) drawRows(chunk.logits, chunk, request, draws);
     return draws;
   };
 }
@@ -76,22 +65,15 @@ export interface SamplerContext {
   readonly firstStep?: number;
 }
 
-/** Predicts the targets of `state` and writes the drawn codes into a copy of its tokens. `places`: see DrawRequest. */
+/** Predicts the targets of `state` and writes the drawn codes into a copy of its tokens. */
 export async function predictAndDraw(
   state: GridState,
   filter: Filter,
   { predict, noise, signal }: SamplerContext,
   index: number,
-  places?: Float32Array,
 ): Promise<Pick<SamplingStep, 'tokens' | 'samples' | 'scores'>> {
   signal?.throwIfAborted();
-  const { samples, scores } = await predict({
-    ...state,
-    ...(places ? { places } : {}),
-    filter,
-    noise,
-    step: index,
-  });
+  const { samples, scores } = await predict({ ...state, filter, noise, step: index });
   signal?.throwIfAborted();
   const { target, batch } = state;
   const tokens = state.tokens.slice();

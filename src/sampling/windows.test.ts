@@ -19,7 +19,6 @@ const options: GenerationOptions = {
   topP: 1,
   schedule: 'cosine',
   order: 'confidence',
-  draws: 'independent',
   targets: 0,
   revisePasses: 1,
   reviseSteps: 2,

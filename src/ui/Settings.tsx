@@ -4,7 +4,6 @@
 import { type ReactNode, useId } from 'react';
 import {
   type ChoiceField,
-  DRAWS,
   lengthChoices,
   limitsFor,
   type NumericField,
@@ -28,7 +27,7 @@ export function Settings() {
           <Slider field="temperature" show={(value) => value.toFixed(2)} />
           <Slider field="topK" show={(value) => (value === 0 ? 'all' : String(value))} />
           <Choice field="order" label="Order" names={ORDERS} />
-          <OfOrder />
+          <ChoiceTemperature />
           <Choice field="schedule" label="Schedule" names={SCHEDULES} />
           <Slider field="revisePasses" />
         </div>
@@ -136,11 +135,10 @@ function PresetChoice() {
   );
 }
 
-/** Only tokens that come in turn can be linked; they are not chosen by confidence. */
-function OfOrder() {
+/** Tokens that come in turn are not chosen by confidence. */
+function ChoiceTemperature() {
   const inTurn = usePageState((state) => state.settings.order === 'spread');
-  if (inTurn) return <Choice field="draws" label="Draws" names={DRAWS} />;
-  return <Slider field="choiceTemperature" show={(value) => value.toFixed(1)} />;
+  return inTurn ? null : <Slider field="choiceTemperature" show={(value) => value.toFixed(1)} />;
 }
 
 interface ChoiceProps {

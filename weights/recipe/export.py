@@ -19,7 +19,7 @@ from .mebt.load import load_mebt
 from .names import tokenizer_json, tokenizer_tensors, transformer_json, transformer_tensors
 from .preview import fit_preview
 from .rotation import turn
-from .sampling import DRAWS, ORDERS, SAMPLING
+from .sampling import ORDERS, SAMPLING
 from .schedules import SCHEDULES
 from .shipped import write_encoder
 from .tokenizer.load import load_tokenizer
@@ -34,7 +34,6 @@ def sampling(args: argparse.Namespace) -> dict[str, float | int | str]:
         "topP": (args.top_p, 1.0),
         "schedule": (args.schedule, "cosine"),
         "order": (args.order, "confidence"),
-        "draws": (args.draws, "independent"),
         "targets": (args.targets, 0),
     }
     return chosen | {name: value for name, (value, usual) in others.items() if value != usual}
@@ -54,7 +53,6 @@ def main() -> None:
     begin.add_argument("--top-p", type=float, default=1.0)
     begin.add_argument("--schedule", choices=list(SCHEDULES), default="cosine")
     begin.add_argument("--order", choices=ORDERS, default="confidence")
-    begin.add_argument("--draws", choices=DRAWS, default="independent")
     begin.add_argument("--targets", type=int, default=0)
     parser.add_argument("--encoder", action="store_true", help="in the manifest, too: for an engine that encodes")
     args = parser.parse_args()

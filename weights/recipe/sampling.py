@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .links import codes_at, linked_places
 from .mebt.model import Mebt
 from .schedules import choice_factor, masked_count, progress
 
@@ -26,7 +25,6 @@ SAMPLING: dict[str, float | int] = {"steps": 24, "choiceTemperature": 6, "temper
 # projections on its faces and edges (Roberts, "The unreasonable effectiveness of quasirandom sequences", 2018).
 SPREAD = 1.2207440846057596
 ORDERS = ("confidence", "spread")
-DRAWS = ("independent", "linked")
 
 
 def spread_order(grid: tuple[int, int, int], shift: Sequence[float]) -> Tensor:
@@ -83,11 +81,9 @@ def sample_tokens(
     top_p: float = 1.0,
     order: str = "confidence",
     targets: int = 0,
-    linked: Tensor | None = None,
 ) -> Tensor:
     """-> ids [B, T', H', W'].
 
-    `linked`: with order "spread", codes of one step are drawn together (links.py), in this order of all codes [V].
     `targets`: with order "spread", the model reads no more than so many masked tokens where fewer are asked for, each
     in the place of several (Mebt.forward's `stands_for`); 0 for all. For models that were trained on as many.
     """
@@ -104,12 +100,7 @@ def sample_tokens(
     context, target = turns[:, :0], turns
 
     def draw(
-        context: Tensor,
-        target: Tensor,
-        temperature: float,
-        k: int,
-        asked: int | None = None,
-        places: Tensor | None = None,
+        context: Tensor, target: Tensor, temperature: float, k: int, asked: int | None = None
     ) -> tuple[Tensor, Tensor]:
         masked = target.shape[1]
         read = min(masked, max(asked, targets)) if targets and asked is not None else masked
@@ -121,10 +112,7 @@ def sample_tokens(
         probabilities = logits.softmax(-1)
         if top_p < 1:
             probabilities = nucleus(probabilities, top_p)
-        if linked is None or places is None:
-            ids = draw_codes(probabilities, generator)
-        else:
-            ids = codes_at(probabilities, places, linked)
+        ids = draw_codes(probabilities, generator)
         return ids, probabilities.gather(-1, ids.unsqueeze(-1)).squeeze(-1)
 
     for _ in range(bootstrap):
@@ -137,11 +125,7 @@ def sample_tokens(
             continue
         keep = target.shape[1] - masked
         asked = keep if order == "spread" else None  # what is known not to stay need not be drawn
-        places = None
-        if order == "spread" and linked is not None:
-            field = linked_places((latent_frames, h, w), context.shape[1], batch, generator)
-            places = field.gather(1, target[:, :asked])
-        ids, score = draw(context, target, temperature, top_k, asked, places)
+        ids, score = draw(context, target, temperature, top_k, asked)
         tokens.scatter_(1, target[:, : ids.shape[1]], ids)
         if order == "confidence":
             gumbel = -torch.empty_like(score).exponential_(generator=generator).log()

@@ -5,10 +5,8 @@ import {
   type DrawRequest,
   type Draws,
   drawCodes as drawReference,
-  drawRows,
   type Filter,
   logitScale,
-  probabilities,
 } from '../../sampling/filtering';
 import { CounterNoise } from '../../sampling/random';
 import { distanceToCut, leadOver } from '../../sampling/testing/race';
@@ -21,14 +19,10 @@ const MOST_LEAD = 1 + 4e-6;
 /** Mass by which a cut of top-p may miss. */
 const CUT_ERROR = 2e-6;
 const SCORE_ERROR = 1e-5;
-/** Share of its distribution that a linked draw may miss its place by. */
-const PLACE_ERROR = 2e-6;
 
 interface Case extends DrawRequest {
   readonly logits: Float32Array;
   readonly seed: number;
-  /** [V], for linked draws. */
-  readonly order?: Int32Array;
 }
 
 function caseOf(logits: Float32Array, rows: number, filter: Filter, seed = 7, batch = 1): Case {
@@ -36,16 +30,7 @@ function caseOf(logits: Float32Array, rows: number, filter: Filter, seed = 7, ba
   return { logits, batch, target, filter, noise: new CounterNoise(seed), seed, step: 3 };
 }
 
-async function drawOnDevice({
-  logits,
-  batch,
-  target,
-  filter,
-  seed,
-  step,
-  places,
-  order,
-}: Case): Promise<Draws> {
+async function drawOnDevice({ logits, batch, target, filter, seed, step }: Case): Promise<Draws> {
   const rows = target.length;
   const packed = tf.tidy(() => {
     const all = tf.tensor2d(logits, [rows, logits.length / rows]);
@@ -54,12 +39,8 @@ async function drawOnDevice({
     const draws = emptyDraws(rows);
     const positions = tf.tensor2d(target, [rows, 1], 'int32');
     const middle = rows >> 1; // two chunks, the second one first
-    const linked =
-      places && order
-        ? { places: tf.tensor2d(places, [rows, 1]), codes: tf.tensor2d(order, [order.length, 1], 'int32') }
-        : undefined;
-    drawCodes(tf.slice(all, [middle, 0]), positions, middle, settings, draws, linked);
-    drawCodes(tf.slice(all, [0, 0], [middle, -1]), positions, 0, settings, draws, linked);
+    drawCodes(tf.slice(all, [middle, 0]), positions, middle, settings, draws);
+    drawCodes(tf.slice(all, [0, 0], [middle, -1]), positions, 0, settings, draws);
     return draws;
   });
   const pairs = await packed.data<'float32'>();
@@ -91,14 +72,6 @@ async function compare(given: Case): Promise<number> {
   return different;
 }
 
-/** How far `place` is from the part of the distribution that `code` has; Infinity where it has none. */
-function distanceToStep(code: number, p: Float32Array, order: Int32Array, place: number): number {
-  const share = p[code] ?? 0;
-  if (share === 0) return Number.POSITIVE_INFINITY;
-  const below = order.subarray(0, order.indexOf(code)).reduce((sum, other) => sum + (p[other] ?? 0), 0);
-  return Math.max(0, below - place, place - (below + share));
-}
-
 const FILTERS: readonly Filter[] = [
   { temperature: 1 },
   { temperature: 0.3 },
@@ -122,32 +95,6 @@ onBackend('webgpu', 'drawCodes', () => {
         different += await compare(caseOf(data, rows, filter, 1000 + i));
       }
       expect(different).toBeLessThanOrEqual(1);
-    },
-  );
-
-  it.each([1, 3, 31, 256, 1025, 5000])(
-    'draws the linked codes of the reference from a vocabulary of %i',
-    async (codes) => {
-      const rows = 40;
-      const order = Int32Array.from({ length: codes }, (_, rank) => (rank * 7 + 3) % codes);
-      for (const [i, filter] of FILTERS.entries()) {
-        const { data } = values([rows, codes], 100 * i + codes, 6);
-        const places = Float32Array.from({ length: rows }, (_, row) => (row + 0.37) / rows);
-        places.set([1e-7, 1 - 1e-7]);
-        const given = { ...caseOf(data, rows, filter), places, order };
-        const expected = { samples: new Int32Array(rows), scores: new Float32Array(rows) };
-        drawRows(data, { first: 0, count: rows }, given, expected, order);
-        const got = await drawOnDevice(given);
-        for (const [row, code] of got.samples.entries()) {
-          const logits = data.subarray(row * codes, (row + 1) * codes);
-          if (distanceToCut(logits, filter) < CUT_ERROR) continue;
-          const p = probabilities(logits, filter);
-          expect(distanceToStep(code, p, order, places[row] ?? Number.NaN)).toBeLessThan(PLACE_ERROR);
-          expect(Math.abs((got.scores[row] ?? Number.NaN) / (p[code] ?? 0) - 1)).toBeLessThan(SCORE_ERROR);
-        }
-        const different = got.samples.filter((code, row) => code !== expected.samples[row]).length;
-        expect(different).toBeLessThanOrEqual(1);
-      }
     },
   );
 

@@ -21,14 +21,6 @@ export interface DrawSettings {
   readonly targets: number;
 }
 
-/** Linked draws: where in its distribution each target's code lies, in the place of noise. */
-export interface LinkedDraw {
-  /** [B·NT, 1] in (0, 1), of all targets. */
-  readonly places: tf.Tensor2D;
-  /** [V, 1] int32: all codes, in the order in which their weights are added up. */
-  readonly codes: tf.Tensor2D;
-}
-
 /** What a code is where the largest logit of its row is not finite. */
 export const BROKEN_ROW = -1;
 
@@ -40,7 +32,7 @@ export function emptyDraws(targets: number): tf.Tensor2D {
 /**
  * logits [rows, V] of the targets from row `first` on, positions [B·NT, 1] of all targets, int32 -> nothing; rows `first`
  * and so on of `draws` become the codes drawn (or BROKEN_ROW) and their probabilities after filtering. Chunks of rows
- * write into one tensor, as it is what comes back of a step. Where draws are `linked`, seed, step and positions say nothing.
+ * write into one tensor, as it is what comes back of a step.
  * @throws RangeError when the vocabulary is larger than the noise has counters for
  */
 export function drawCodes(
@@ -49,7 +41,6 @@ export function drawCodes(
   first: number,
   { scale, topK, topP, seed, step, targets }: DrawSettings,
   draws: tf.Tensor2D,
-  linked?: LinkedDraw,
 ): void {
   const [rows, vocabulary] = logits.shape;
   if (vocabulary > 2 * COUNTERS_PER_POSITION) {
@@ -62,7 +53,6 @@ export function drawCodes(
     float(topP),
     float(scale),
   ];
-  const program = new DrawCodesProgram(rows, linked !== undefined);
-  const inputs = linked ? [logits, linked.places, linked.codes] : [logits, positions];
-  writeOnGpu(program, inputs, draws, uniforms);
+  const program = new DrawCodesProgram(rows);
+  writeOnGpu(program, [logits, positions], draws, uniforms);
 }

@@ -2,20 +2,15 @@
  * From logits to one code a row, in WGSL: temperature, top-k, softmax, top-p and the race of probability over
  * exponential noise, by the rules of src/sampling/filtering.ts, which is this kernel's reference.
  *
- * In its other variant, `linked`, the code at a given place of the distribution takes the place of the race.
- *
  * Layout: logits [rows, V] of the targets from `first` on, positions [B·NT, 1]; result [B·NT, 2]: code, its probability.
- * Linked: places [B·NT, 1] and codes [V, 1], in the order in which their weights are added up, for positions.
  * One workgroup of 256 threads a row; thread l takes codes l, l + 256, … (pairs of codes in the race, since a counter
- * makes two words; linked a run of the order). A row is read from memory once for its largest logit and once for the
- * race, or for the sums of the runs and then, by one thread, for the run where the place lies; top-k adds three
+ * makes two words). A row is read from memory once for its largest logit and once for the race; top-k adds three
  * readings, top-p four, and three more if codes of equal weight are parted. No sort: a cut is found digit by digit, from
  * histograms over the bits of the logits. 11.3 KiB of workgroup memory.
  *
  * Top-k is exact. The mass of top-p is counted in whole units of 2^-31, so that the order of the threads is without
- * effect. Weights, noise, ratios and sums are float32: two codes that come within a few 1e-6 of one another in the race may
- * change places, two codes between which a linked draw falls, or a code at the edge of top-p; elsewhere the reference has
- * float64.
+ * effect. Weights, noise and ratios are float32: two codes that come within a few 1e-6 of one another in the race may
+ * change places, or a code at the edge of top-p; elsewhere the reference has float64.
  */
 import type { WebGPUProgram } from '@tensorflow/tfjs-backend-webgpu';
 import { NOISE } from './noise';
@@ -27,7 +22,7 @@ const BINS = 2 ** DIGIT;
 const BINS_PER_THREAD = BINS / THREADS;
 
 export class DrawCodesProgram implements WebGPUProgram {
-  readonly variableNames: string[];
+  readonly variableNames = ['logits', 'positions'];
   /** `targets`: rows of a sample, NT. `scale` divides by the temperature. topK 0 and topP 1 cut nothing. */
   readonly uniforms =
     'vocabulary : i32, rows : i32, first : i32, targets : i32, seed : i32, step : i32, topK : i32, topP : f32, scale : f32,';
@@ -35,21 +30,15 @@ export class DrawCodesProgram implements WebGPUProgram {
   readonly dispatchLayout = { x: [0] };
   readonly dispatch: [number, number, number];
   readonly outputShape: number[];
-  readonly shaderKey: string;
+  readonly shaderKey = 'mebtDrawCodes';
 
-  constructor(
-    rows: number,
-    private readonly linked: boolean,
-  ) {
-    this.variableNames = linked ? ['logits', 'places', 'codes'] : ['logits', 'positions'];
-    this.shaderKey = `mebtDrawCodes_${linked}`;
+  constructor(rows: number) {
     this.outputShape = [rows, 2];
     this.dispatch = [rows, 1, 1];
   }
 
   getUserCode(): string {
-    const draw = this.linked ? [PLACE] : [NOISE, RACE];
-    return [MEMORY, WEIGHTS, REDUCTIONS, CUTS, ...draw, MAIN].join('\n');
+    return [MEMORY, NOISE, WEIGHTS, REDUCTIONS, CUTS, MAIN].join('\n');
   }
 }
 
@@ -203,65 +192,6 @@ fn findCut(mode : u32, codes : u32) -> Cut {
   return cut;
 }`;
 
-/** \`drawCode(place)\`, of target \`place\` among all of the batch: a code and the sum of all weights. */
-const RACE = `
-struct Drawn { code : i32, total : f32 };
-fn drawCode(place : i32) -> Drawn {
-  let site = Site(u32(uniforms.seed), u32(place / uniforms.targets), u32(uniforms.step), u32(positions[place]));
-  var best = -1.0;
-  var winner = 0;
-  var sum = 0.0;
-  for (var code = 2 * lane; code < uniforms.vocabulary; code += ${2 * THREADS}) {
-    var weights = vec2<f32>(keptWeight(code), 0.0);
-    if (code + 1 < uniforms.vocabulary) { weights.y = keptWeight(code + 1); }
-    if (all(weights == vec2<f32>(0.0))) { continue; }
-    sum += weights.x + weights.y;
-    let ratios = weights / drawNoise(site, u32(code / 2));
-    if (ratios.x > best) { best = ratios.x; winner = code; }
-    if (ratios.y > best) { best = ratios.y; winner = code + 1; }
-  }
-  let total = totalOf(sum);
-  return Drawn(winnerOf(best, winner), total);
-}`;
-
-/** The same by the place in the distribution. Thread l adds up a run of the order, the first thread looks for the place. */
-const PLACE = `
-struct Drawn { code : i32, total : f32 };
-var<workgroup> drawn : Drawn;
-fn drawCode(place : i32) -> Drawn {
-  let run = (uniforms.vocabulary + ${THREADS - 1}) / ${THREADS};
-  var sum = 0.0;
-  for (var rank = lane * run; rank < min((lane + 1) * run, uniforms.vocabulary); rank++) {
-    sum += keptWeight(i32(codes[rank]));
-  }
-  workgroupBarrier();
-  values[lane] = sum;
-  workgroupBarrier();
-  if (lane == 0) {
-    var total = 0.0;
-    for (var l = 0; l < ${THREADS}; l++) { total += values[l]; }
-    let wanted = places[place] * total;
-    var below = 0.0;                               // the runs before
-    var last = 0;                                  // the run where the place lies
-    for (var l = 0; l < ${THREADS}; l++) {
-      if (values[l] == 0.0) { continue; }
-      last = l;
-      if (below + values[l] >= wanted) { break; }
-      below += values[l];
-    }
-    var code = 0;                                  // its last one where rounding leaves the place beyond it
-    for (var rank = last * run; rank < min((last + 1) * run, uniforms.vocabulary); rank++) {
-      let weight = keptWeight(i32(codes[rank]));
-      if (weight == 0.0) { continue; }
-      code = i32(codes[rank]);
-      below += weight;
-      if (below >= wanted) { break; }
-    }
-    drawn = Drawn(code, total);
-  }
-  return workgroupUniformLoad(&drawn);
-}`;
-
 const MAIN = `
 fn main(index : i32) {
   // Rows from the flat index: a dispatch over 65,535 workgroups is reshaped, and may then have some to spare.
@@ -287,10 +217,24 @@ fn main(index : i32) {
   }
 
   let place = uniforms.first + row;                  // among all targets of the batch
-  let got = drawCode(place);
+  let site = Site(u32(uniforms.seed), u32(place / uniforms.targets), u32(uniforms.step), u32(positions[place]));
+  var best = -1.0;
+  var winner = 0;
+  var sum = 0.0;
+  for (var code = 2 * lane; code < uniforms.vocabulary; code += ${2 * THREADS}) {
+    var weights = vec2<f32>(keptWeight(code), 0.0);
+    if (code + 1 < uniforms.vocabulary) { weights.y = keptWeight(code + 1); }
+    if (all(weights == vec2<f32>(0.0))) { continue; }
+    sum += weights.x + weights.y;
+    let ratios = weights / drawNoise(site, u32(code / 2));
+    if (ratios.x > best) { best = ratios.x; winner = code; }
+    if (ratios.y > best) { best = ratios.y; winner = code + 1; }
+  }
+  let total = totalOf(sum);
+  winner = winnerOf(best, winner);
   if (lane == 0) {
     let finite = top > 0x007fffffu && top < 0xff800000u;
-    result[2 * place] = select(-1.0, f32(got.code), finite);
-    result[2 * place + 1] = weightOf(logits[start + got.code]) / got.total;
+    result[2 * place] = select(-1.0, f32(winner), finite);
+    result[2 * place + 1] = weightOf(logits[start + winner]) / total;
   }
 }`;

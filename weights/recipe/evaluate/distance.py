@@ -77,11 +77,14 @@ def compare(samples: Array, real: Array) -> dict[str, float]:
 
 
 def between_halves(real: Array, size: int, repeats: int, seed: int = 0) -> dict[str, float]:
-    """The floor: disjoint sets of `size` real clips against the rest of them, mean over `repeats` draws."""
+    """The floor: disjoint sets of `size` real clips against the rest of them, mean over `repeats` draws; and how much
+    the Fréchet distances of the draws scatter (standard deviation), as those of so many samples do."""
     random = np.random.default_rng(seed)
     size = min(size, len(real) // 2)
     rows = []
     for _ in range(repeats):
         order = random.permutation(len(real))
         rows.append(compare(real[order[:size]], real[order[size:]]))
-    return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]} | {"clips": size}
+    means = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+    scatter = float(np.std([row["frechet"] for row in rows], ddof=1)) if repeats > 1 else 0.0
+    return means | {"clips": size, "frechet_scatter": scatter}

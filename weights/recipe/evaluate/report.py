@@ -59,7 +59,7 @@ def compared(report: Row) -> list[Row]:
 
 
 def distances(report: Row) -> str:
-    """In brackets: what as many held-out clips reach against the others."""
+    """In brackets: what as many held-out clips reach against the others, and how far one draw of them is off."""
     head = ["", "clips", "Fréchet", "kernel ×10³", "precision", "recall"]
     rows = []
     for row in compared(report):
@@ -68,7 +68,10 @@ def distances(report: Row) -> str:
             name, clips = "held-out clips, half against half", found["clips"]
             rows.append([name, str(clips), *(shown(found[n]) for n, shown in DISTANCES.items())])
             continue
-        cells = [f"{shown(found[n])} ({shown(floor[n])})" for n, shown in DISTANCES.items()]
+        bounds = {n: shown(floor[n]) for n, shown in DISTANCES.items()}
+        if "frechet_scatter" in floor:
+            bounds["frechet"] += f" ± {number(floor['frechet_scatter'])}"
+        cells = [f"{shown(found[n])} ({bounds[n]})" for n, shown in DISTANCES.items()]
         rows.append([row["name"], str(row["clips"]), *cells])
     return table(head, rows)
 

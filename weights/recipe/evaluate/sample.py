@@ -16,11 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..links import codes_from_dark_to_bright
 from ..mebt.load import load_mebt
 from ..mebt.model import Mebt
 from ..quantized import quantized
-from ..sampling import DRAWS, ORDERS, SAMPLING, sample_tokens
+from ..sampling import ORDERS, SAMPLING, sample_tokens
 from ..schedules import SCHEDULES
 from ..tokenizer.load import load_tokenizer
 from ..tokenizer.model import Tokenizer
@@ -59,7 +58,6 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--revise-temperature", type=float, default=0.7)
     parser.add_argument("--schedule", choices=list(SCHEDULES), default="cosine")
     parser.add_argument("--order", choices=ORDERS, default="confidence", help="in which tokens are kept")
-    parser.add_argument("--draws", choices=DRAWS, default="independent", help="of one step (recipe.links)")
     parser.add_argument("--targets", type=int, default=0, help="masked tokens read at once at most; 0: all of them")
     parser.add_argument(
         "--matrices",
@@ -100,7 +98,6 @@ def sample(tokenizer: Tokenizer, mebt: Mebt, args: argparse.Namespace) -> None:
         "schedule": args.schedule,
         "order": args.order,
         "targets": args.targets,
-        "draws": args.draws,
         "bootstrap": args.bootstrap,
         "revise": args.revise,
         "revise_temperature": args.revise_temperature,
@@ -111,7 +108,6 @@ def sample(tokenizer: Tokenizer, mebt: Mebt, args: argparse.Namespace) -> None:
     if args.matrices != "float32":
         made["weights"] = [args.matrices]
     writer = ClipWriter(args.out, made, args.count, extent)
-    chosen["linked"] = codes_from_dark_to_bright(tokenizer) if chosen.pop("draws") == "linked" else None
     while writer.finished < args.count:
         ids = sample_tokens(mebt, 1, latent, args.steps, seed=args.seed + writer.finished, **chosen)
         writer.write(decoded(tokenizer, ids))

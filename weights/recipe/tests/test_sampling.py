@@ -54,7 +54,7 @@ class Follower(Mebt):
         {"top_k": 3, "bootstrap": 2, "revise": 1},
         {"schedule": "cube"},
         {"order": "spread"},
-        {"order": "spread", "targets": 5, "linked": torch.arange(7).flip(0)},
+        {"order": "spread", "targets": 5},
     ],
 )
 def test_every_token_is_decided(options: dict[str, Any]) -> None:
@@ -81,19 +81,6 @@ def test_few_masked_tokens_are_read_in_the_place_of_all() -> None:
     assert [read for _, read in model.passes] == [min(24 - k, max(d, 5)) for k, d in zip(known, drawn, strict=True)]
     assert min(drawn) < 5 < max(drawn)
     assert model.masked == [24 - k for k in known]
-
-
-def test_linked_tokens_of_a_first_step_are_one_code() -> None:
-    class Doubtful(Follower):
-        def forward(self, *given: Any, **more: Any) -> Tensor:
-            return torch.zeros(super().forward(*given, **more).shape)
-
-    def codes(linked: Tensor | None) -> list[int]:
-        ids = [sample_tokens(Doubtful(), 1, 3, 1, 4.0, seed=s, order="spread", linked=linked) for s in range(9)]
-        return [len(clip.unique()) for clip in ids]
-
-    assert codes(torch.arange(7)) == [1] * 9
-    assert min(codes(None)) > 1
 
 
 def test_the_least_likely_are_not_drawn_below_top_p() -> None:
