@@ -9,11 +9,12 @@ import {
   SCHEDULES,
 } from '../src/config/generation';
 import type { ModelConfig } from '../src/config/model';
+import { readScene, sceneText } from '../src/config/scene';
 import { oneOf, UsageError } from './commandLine';
 
 export const SETTINGS_HELP = `Settings; what is not given is the model's own default:
   --frames N  --steps N  --bootstrap N  --temperature X  --choice-temperature X  --top-k N  --top-p X
-  --schedule NAME  --order NAME  --targets N
+  --schedule NAME  --order NAME  --targets N  --scene TRAIT-VALUE.TRAIT-VALUE…
   --revise-passes N  --revise-steps N  --revise-temperature X`;
 
 const NUMBERS = {
@@ -32,11 +33,11 @@ const NUMBERS = {
 } as const satisfies Readonly<Record<string, NumericField>>;
 const NUMBER_FLAGS = Object.keys(NUMBERS) as (keyof typeof NUMBERS)[];
 
-type Flag = keyof typeof NUMBERS | 'schedule' | 'order';
+type Flag = keyof typeof NUMBERS | 'schedule' | 'order' | 'scene';
 
 /** For node's parseArgs. */
 export const SETTINGS_FLAGS = Object.fromEntries(
-  [...NUMBER_FLAGS, 'schedule', 'order'].map((flag) => [flag, { type: 'string' }]),
+  [...NUMBER_FLAGS, 'schedule', 'order', 'scene'].map((flag) => [flag, { type: 'string' }]),
 ) as Record<Flag, { type: 'string' }>;
 
 /** What was given, to be laid over the model's defaults. @throws UsageError */
@@ -48,13 +49,20 @@ export function readSettings(values: Partial<Record<Flag, string>>): Partial<Gen
   }
   if (values.schedule !== undefined) settings.schedule = oneOf('--schedule', SCHEDULES, values.schedule);
   if (values.order !== undefined) settings.order = oneOf('--order', ORDERS, values.order);
+  if (values.scene !== undefined) settings.scene = values.scene;
   return settings;
 }
 
-/** The model's defaults with the given settings over them. Which lengths a model makes, the engine says. */
+/**
+ * The model's defaults with the given settings over them. Which lengths a model makes, the engine says.
+ * @throws UsageError where the model cannot be told of such a scene
+ */
 export function optionsFor(config: ModelConfig, settings: Partial<GenerationOptions>): GenerationOptions {
   const facts = modelFacts(config);
-  return { ...defaultGenerationOptions(facts), frames: facts.ownFrames, ...settings };
+  const options = { ...defaultGenerationOptions(facts), frames: facts.ownFrames, ...settings };
+  const { chosen, problems } = readScene(facts.traits ?? [], options.scene);
+  if (problems[0]) throw new UsageError(problems[0]);
+  return { ...options, scene: sceneText(facts.traits ?? [], chosen) };
 }
 
 /** Whole numbers have the page's smallest values but for steps, of which one is enough, and no largest ones. */

@@ -1,10 +1,10 @@
 /**
- * Writes a tiny model with fixed random weights, a few kilobytes, for tests of the built page:
+ * Writes a tiny model with fixed random weights, a few kilobytes, that is told of scenes, for tests of the built page:
  * `npx tsx scripts/make-tiny-model.ts <folder>`.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { packTinyModel } from '../src/pipeline/testing/tinyModel';
+import { packTinyModel, TOLD_MODEL } from '../src/pipeline/testing/tinyModel';
 
 const folder = process.argv[2];
 if (!folder) {
@@ -13,7 +13,7 @@ if (!folder) {
   );
   process.exit(2);
 }
-const { manifest, files } = packTinyModel();
+const { manifest, files } = packTinyModel(TOLD_MODEL);
 mkdirSync(folder, { recursive: true });
 writeFileSync(join(folder, 'manifest.json'), manifest);
 for (const [name, bytes] of files) writeFileSync(join(folder, name), bytes);

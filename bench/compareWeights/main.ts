@@ -8,7 +8,8 @@ import type { GenerationOptions } from '../../src/config/generation';
 import { downsampleOf, type Extent3 } from '../../src/config/model';
 import { switchBackend } from '../../src/kernels/testing/backends';
 import { loadWeights, type Manifest, type StoredWeights } from '../../src/loader';
-import { readTransformer, type TransformerParameters } from '../../src/model/transformer';
+import { readTransformer, type TransformerParameters, tellScene } from '../../src/model/transformer';
+import { sceneOf } from '../../src/pipeline/generate';
 import { planMemory } from '../../src/pipeline/memory';
 import { predictorOf } from '../../src/pipeline/predict';
 import { sampleTokens } from '../../src/sampling/generate';
@@ -63,12 +64,15 @@ async function main(): Promise<void> {
     }
   }
   const options = optionsFor(model, commandLine.settings);
+  const scene = sceneOf(reference, options);
+  const told = (loaded: Loaded): Loaded =>
+    scene ? { ...loaded, transformer: tellScene(loaded.transformer, scene) } : loaded;
   const [, h, w] = model.grid;
   const grid: Extent3 = [Math.ceil(options.frames / downsampleOf(model.tokenizer)[0]), h, w];
   const recorded: RecordedStep[] = [];
   const { differences, tokens } = await follow(
-    reference.transformer,
-    others,
+    told(reference).transformer,
+    others.map(told),
     { options, grid },
     (request, draws, logits) => {
       process.stderr.write(`\rstep ${request.step + 1}, ${request.target.length} masked `);
@@ -78,7 +82,7 @@ async function main(): Promise<void> {
   process.stderr.write('\n');
   const comparisons: Comparison[] = [];
   for (const [i, other] of others.entries()) {
-    const free = commandLine.free ? await freeRun(other, { options, grid }, tokens) : undefined;
+    const free = commandLine.free ? await freeRun(told(other), { options, grid }, tokens) : undefined;
     comparisons.push(compared(reference.manifest, other, differences[i] ?? [], free));
   }
   await report({ reference, options, grid, comparisons, recorded }, commandLine);

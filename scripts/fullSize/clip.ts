@@ -22,6 +22,7 @@ export async function generateClip(model: string, { frames, steps }: ClipOptions
     schedule: 'cosine',
     order: 'confidence',
     targets: 0,
+    scene: '',
     ...{ revisePasses: 0, reviseSteps: 1, reviseTemperature: 0.7 },
   };
   let most = 0;
@@ -31,7 +32,7 @@ export async function generateClip(model: string, { frames, steps }: ClipOptions
       if (event.type === 'step')
         console.log(`  step ${event.summary.step}: ${(event.summary.milliseconds / 1000).toFixed(1)} s`);
       else if (event.type === 'decodeProgress') console.log(`  decoded ${event.done} of ${event.total}`);
-      else return event.clip;
+      else if (event.type === 'clip') return event.clip;
     }
     throw new Error('The generation ended without a clip.');
   });

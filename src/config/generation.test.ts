@@ -32,6 +32,7 @@ describe('defaultGenerationOptions', () => {
       schedule: 'cosine',
       order: 'confidence',
       targets: 0,
+      scene: '',
       revisePasses: 0,
       reviseSteps: 2,
       reviseTemperature: 0.7,
@@ -144,6 +145,21 @@ describe('parseGenerationOptions', () => {
     expect(problems).toHaveLength(1);
   });
 
+  it('takes what the clip is to be of, and says what the model cannot be told', () => {
+    const traits = [{ name: 'hour', values: ['day', 'night'], shares: [[3, 1]] }];
+    const told = { ...facts, traits };
+    const { options, problems } = parseGenerationOptions({ scene: 'hour-night' }, told);
+    expect([options.scene, problems]).toEqual(['hour-night', []]);
+    expect(toSearchParams(options, told).get('scene')).toBe('hour-night');
+    expect(toSearchParams({ ...options, scene: '' }, told).has('scene')).toBe(false);
+    const wrong = parseGenerationOptions({ scene: 'hour-noon' }, told);
+    expect(wrong.options.scene).toBe('');
+    expect(wrong.problems).toEqual([
+      { field: 'scene', message: 'Scene: hour “noon” is not known (there are day, night); it is left open.' },
+    ]);
+    expect(parseGenerationOptions({ scene: 'hour-night' }, facts).problems).toHaveLength(1);
+  });
+
   it('cuts a long value short in the sentence', () => {
     const [problem] = parseGenerationOptions({ seed: 'x'.repeat(1000) }, facts).problems;
     expect(problem?.message.length).toBeLessThan(120);
@@ -165,20 +181,22 @@ describe('toSearchParams', () => {
   });
 
   it('is undone by parseGenerationOptions', () => {
+    const told = { ...facts, traits: [{ name: 'hour', values: ['day', 'night'], shares: [[3, 1]] }] };
     const changed = {
-      ...defaultGenerationOptions(facts),
+      ...defaultGenerationOptions(told),
       ...{ seed: 123, frames: 16, bootstrap: 8, temperature: 0.1, choiceTemperature: 0, topK: 32, topP: 0.9 },
       ...{
         schedule: 'sqrt' as const,
         order: 'spread' as const,
         targets: 1024,
+        scene: 'hour-night',
         revisePasses: 2,
         reviseSteps: 4,
         reviseTemperature: 0.3,
       },
     };
-    const read = parseGenerationOptions(Object.fromEntries(toSearchParams(changed, facts)), facts);
+    const read = parseGenerationOptions(Object.fromEntries(toSearchParams(changed, told)), told);
     expect(read).toEqual({ options: changed, problems: [] });
-    expect(Object.keys(GENERATION_LIMITS).length + 2).toBe(Object.keys(changed).length);
+    expect(Object.keys(GENERATION_LIMITS).length + 3).toBe(Object.keys(changed).length);
   });
 });

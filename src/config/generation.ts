@@ -4,6 +4,7 @@
  */
 import { lengthsOf, type ModelConfig } from './model';
 import { presetsFor } from './officialSampling';
+import { readScene, sceneText, type Trait } from './scene';
 
 /**
  * Mask schedules: progress t in [0, 1] to the fraction that stays masked. Those of the official code, and `quartic`, whose
@@ -49,6 +50,8 @@ export interface GenerationOptions {
    * 0 for all. For models that were trained so.
    */
   readonly targets: number;
+  /** What the clip is to be of, where the model can be told, as text (scene.ts); what is left open is drawn. */
+  readonly scene: string;
   /** M: sweeps over the finished grid, each re-predicting every token given the others. */
   readonly revisePasses: number;
   /** Steps of one sweep: the grid is split into this many blocks. */
@@ -65,7 +68,7 @@ const CHOICES: { readonly [F in ChoiceField]: readonly GenerationOptions[F][] } 
 const CHOICE_FIELDS = Object.keys(CHOICES) as ChoiceField[];
 
 /** The options that are numbers. */
-export type NumericField = Exclude<keyof GenerationOptions, ChoiceField>;
+export type NumericField = Exclude<keyof GenerationOptions, ChoiceField | 'scene'>;
 
 /** What an option may be. Both ends belong to the range. */
 export interface Limit {
@@ -109,6 +112,7 @@ const GENERAL_DEFAULTS: Omit<GenerationOptions, 'frames'> = {
   schedule: 'cosine',
   order: 'confidence',
   targets: 0,
+  scene: '',
   revisePasses: 0,
   reviseSteps: 2,
   reviseTemperature: 0.7,
@@ -134,6 +138,8 @@ export interface ModelFacts {
   readonly vocabulary: number;
   /** Its tokens read one another, all of them: a part of the masked ones would not do. */
   readonly dense?: boolean;
+  /** What it can be told of a clip. */
+  readonly traits?: readonly Trait[];
   /** Published recipes go up to so many steps. */
   readonly mostSteps?: number;
   /** The model's own defaults (`ModelConfig.sampling`); unknown or unusable entries are passed over. */
@@ -153,6 +159,7 @@ export function modelFacts(config: ModelConfig, comfortableFrames?: number): Mod
     vocabulary: config.transformer.vocabulary,
     sampling: config.sampling,
     ...(config.transformer.modes.includes('maskgit') ? { dense: true } : {}),
+    ...(config.transformer.traits ? { traits: config.transformer.traits } : {}),
     ...(presets.length > 0 ? { mostSteps: GENERATION_LIMITS.steps.max } : {}),
     ...(comfortableFrames === undefined ? {} : { comfortableFrames }),
   };
@@ -190,7 +197,7 @@ export function defaultGenerationOptions(facts: ModelFacts): GenerationOptions {
   const { step } = limits.frames;
   const comfort = Math.floor((facts.comfortableFrames ?? facts.ownFrames) / step) * step;
   const general = { ...GENERAL_DEFAULTS, frames: clamp(comfort, limits.frames) };
-  return readOptions(facts.sampling, limits, general).options;
+  return readOptions(facts.sampling, limits, facts.traits, general).options;
 }
 
 /** One thing that was wrong with what a visitor gave. */
@@ -216,7 +223,7 @@ export function parseGenerationOptions(
   facts: ModelFacts,
   defaults: GenerationOptions = defaultGenerationOptions(facts),
 ): ParsedOptions {
-  return readOptions(given, limitsFor(facts), defaults);
+  return readOptions(given, limitsFor(facts), facts.traits, defaults);
 }
 
 /** URL parameters that recall `options`: the seed, and whatever differs from the defaults. */
@@ -232,12 +239,14 @@ export function toSearchParams(
   for (const field of CHOICE_FIELDS) {
     if (options[field] !== defaults[field]) params.set(field, options[field]);
   }
+  if (options.scene !== defaults.scene) params.set('scene', options.scene);
   return params;
 }
 
 function readOptions(
   given: Readonly<Record<string, string | number | undefined>>,
   limits: Readonly<Record<NumericField, Limit>>,
+  traits: readonly Trait[] = [],
   defaults: GenerationOptions,
 ): ParsedOptions {
   const options: { -readonly [K in keyof GenerationOptions]: GenerationOptions[K] } = { ...defaults };
@@ -262,6 +271,12 @@ function readOptions(
     }
   };
   for (const field of CHOICE_FIELDS) choose(field);
+  if (given.scene !== undefined) {
+    const read = readScene(traits, String(given.scene));
+    options.scene = sceneText(traits, read.chosen);
+    for (const problem of read.problems)
+      problems.push({ field: 'scene', message: `${problem}; it is left open.` });
+  }
   return { options, problems };
 }
 

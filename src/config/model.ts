@@ -7,6 +7,8 @@
  * U codes (= V, the vocabulary), D code width, T×H×W frames × rows × columns, T'×H'×W' the token grid.
  */
 
+import type { Trait } from './scene';
+
 /** What a transformer block reads and writes; the four MeBT modes and the dense one. */
 export const BLOCK_MODES = ['latent_enc', 'latent_self', 'latent_dec', 'lt2l', 'maskgit'] as const;
 export type BlockMode = (typeof BLOCK_MODES)[number];
@@ -26,6 +28,8 @@ export interface TransformerConfig {
   readonly positions: number;
   /** One mode a block, in order. */
   readonly modes: readonly BlockMode[];
+  /** What it can be told of a clip; nothing when left out. */
+  readonly traits?: readonly Trait[];
 }
 
 /** An autoregressive transformer (Eq. 2 of the paper): the baseline that MeBT is measured against. */

@@ -32,6 +32,8 @@ const int4 = (change: Json) =>
     model: SMALL_MODEL,
     edit: (manifest) => Object.assign((manifest.tensors as Json[])[0] ?? {}, change),
   }).manifest;
+const trait = (change: Json) => ({ name: 'hour', values: ['day', 'night'], shares: [[1, 2]], ...change });
+const traits = (...list: readonly Json[]) => model('transformer', { traits: list });
 const model = (path: string, change: Json) =>
   pack((manifest) => {
     const copy = structuredClone(SMALL_MODEL) as unknown as Json;
@@ -70,6 +72,22 @@ describe('parseManifest', () => {
   it('notices a manifest that was changed after it was hashed', async () => {
     const error = await refusal(pack().replace('"MIT"', '"BSD"'));
     expect(error.message).toContain('its hash is');
+  });
+
+  it('reads what a model can be told of a clip', async () => {
+    const both = [
+      trait({}),
+      trait({
+        name: 'moon',
+        values: ['no', 'yes'],
+        shares: [
+          [1, 0],
+          [1, 3],
+        ],
+      }),
+    ];
+    expect((await parse(traits(...both))).model.transformer.traits).toEqual(both);
+    expect((await parse(traits())).model.transformer).not.toHaveProperty('traits');
   });
 
   it('hashes the text with its own digits as zeros', async () => {
@@ -120,6 +138,31 @@ describe('parseManifest', () => {
     ['heads that do not divide the width', model('transformer', { heads: 3 }), 'multiple of heads'],
     ['more tokens than positions', model('transformer', { positions: 7 }), '8 tokens'],
     ['a vocabulary beyond the codes', model('transformer', { vocabulary: 7 }), '6 codes'],
+    ['traits that are no list', model('transformer', { traits: {} }), 'traits must be an array'],
+    ['a trait without values', traits(trait({ values: [] })), 'traits[0].values must be 2 to 64 words'],
+    ['a value twice', traits(trait({ values: ['day', 'day'] })), 'none of them twice'],
+    [
+      'a trait twice',
+      traits(
+        trait({}),
+        trait({
+          shares: [
+            [1, 2],
+            [1, 2],
+          ],
+        }),
+      ),
+      'traits (names)',
+    ],
+    ['a name that an address could not carry', traits(trait({ name: 'hour.of-day' })), 'small letters'],
+    ['a share below 0', traits(trait({ shares: [[1, -1]] })), 'not below 0'],
+    ['shares of nothing', traits(trait({ shares: [[0, 0]] })), 'one above 0'],
+    ['a share too many', traits(trait({ shares: [[1, 1, 1]] })), '2 numbers'],
+    [
+      'shares that do not follow the first trait',
+      traits(trait({}), trait({ name: 'moon' })),
+      'must have 2 rows',
+    ],
     ['an unknown norm', model('tokenizer', { norm: 'layer' }), 'none, affine or group'],
     ['a frame rate of zero', model('', { frameRate: 0 }), 'frameRate'],
     ['a grid of two axes', model('', { grid: [2, 2] }), '3 axes'],

@@ -12,6 +12,7 @@ import {
   type TokenizerConfig,
   type TransformerConfig,
 } from '../config/model';
+import { TRAIT_WORD, type Trait } from '../config/scene';
 
 /** Says at which field a rule is broken; the caller adds the file and what to do. */
 export class FieldError extends Error {
@@ -75,9 +76,69 @@ function parseModes(value: unknown, at: string): readonly BlockMode[] {
   return modes;
 }
 
+/** A page of traits, each a line of choices; more mean a broken file. */
+const MOST_TRAITS = 32;
+const MOST_VALUES = 64;
+
+function parseTraits(value: unknown, at: string): readonly Trait[] {
+  const traits: Trait[] = [];
+  for (const [i, entry] of asArray(value, at).entries()) {
+    traits.push(parseTrait(entry, `${at}[${i}]`, traits[0]?.values.length ?? 1));
+  }
+  distinct(
+    traits.map(({ name }) => name),
+    `${at} (names)`,
+    0,
+    MOST_TRAITS,
+  );
+  return traits;
+}
+
+/** @param rows of its shares */
+function parseTrait(value: unknown, at: string, rows: number): Trait {
+  const fields = asObject(value, at);
+  const values = distinct(asArray(fields.values, `${at}.values`), `${at}.values`, 2, MOST_VALUES);
+  const shares = asArray(fields.shares, `${at}.shares`).map((row, i) =>
+    parseShares(row, `${at}.shares[${i}]`, values.length),
+  );
+  if (shares.length !== rows) {
+    throw new FieldError(
+      `${at}.shares must have ${rows} rows (1 for the first trait, one a value of the first for the others), got ${shares.length}`,
+    );
+  }
+  return { name: asTraitWord(fields.name, `${at}.name`), values, shares };
+}
+
+function parseShares(value: unknown, at: string, count: number): readonly number[] {
+  const shares = asArray(value, at).map((share) => {
+    if (typeof share === 'number' && Number.isFinite(share) && share >= 0) return share;
+    throw new FieldError(`${at} must be numbers not below 0, got ${show(share)}`);
+  });
+  if (shares.length !== count || !shares.some((share) => share > 0)) {
+    throw new FieldError(`${at} must be ${count} numbers, one above 0 at least, got ${show(value)}`);
+  }
+  return shares;
+}
+
+function asTraitWord(value: unknown, at: string): string {
+  const word = asString(value, at);
+  if (TRAIT_WORD.test(word)) return word;
+  throw new FieldError(`${at} must be a word of 1 to 24 small letters, got ${show(word)}`);
+}
+
+/** Words of traits, none twice. */
+function distinct(words: readonly unknown[], at: string, least: number, most: number): readonly string[] {
+  const found = words.map((word, i) => asTraitWord(word, `${at}[${i}]`));
+  if (found.length < least || found.length > most || new Set(found).size !== found.length) {
+    throw new FieldError(`${at} must be ${least} to ${most} words, none of them twice, got ${show(words)}`);
+  }
+  return found;
+}
+
 function parseTransformer(value: unknown, at: string): TransformerConfig {
   const fields = asObject(value, at);
   const count = (name: string, least = 1) => asCount(fields[name], `${at}.${name}`, least, 2 ** 24);
+  const traits = fields.traits === undefined ? [] : parseTraits(fields.traits, `${at}.traits`);
   const config: TransformerConfig = {
     width: count('width'),
     heads: count('heads'),
@@ -85,6 +146,7 @@ function parseTransformer(value: unknown, at: string): TransformerConfig {
     vocabulary: count('vocabulary'),
     positions: count('positions'),
     modes: parseModes(fields.modes, `${at}.modes`),
+    ...(traits.length > 0 ? { traits } : {}),
   };
   if (config.width % config.heads !== 0) {
     throw new FieldError(`${at}.width (${config.width}) must be a multiple of heads (${config.heads})`);

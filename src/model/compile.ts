@@ -9,7 +9,7 @@ import { lookUp } from './codebook';
 import { decodeInChunks } from './decodeInChunks';
 import type { DecoderParameters } from './decoder';
 import { drawTargets } from './predictCodes';
-import type { TokenSets, TransformerParameters } from './transformer';
+import { type TokenSets, type TransformerParameters, tellScene } from './transformer';
 
 /** Chunks of a clip that differ from one another in what they read: first, inner and last ones. */
 const CHUNKS = 4;
@@ -24,6 +24,11 @@ export async function compilePipelines(
   [time, height, width]: Extent3,
 ): Promise<void> {
   await compileAhead(async () => {
+    const { traits } = transformer.config;
+    if (traits) {
+      const any = Object.fromEntries(traits.map(({ name, values }) => [name, values[0] ?? '']));
+      tellScene(transformer, any).latentTokens.dispose();
+    }
     for (const sets of tokenSets(time * height * width)) {
       tf.tidy(() => drawTargets(oneBlockAMode(transformer), sets, ANY_DRAW)).dispose();
       freeUnusedGpuMemory();

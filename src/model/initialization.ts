@@ -4,6 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import type { AutoregressiveConfig, Extent3, ModelConfig } from '../config/model';
+import { traitRows } from '../config/scene';
 import { float32Reader, type WeightReader } from './parameters';
 
 export interface WeightShape {
@@ -33,11 +34,12 @@ export function listWeights(config: ModelConfig, kernels: KernelExtents = {}): W
 }
 
 function transformerWeights({ transformer }: ModelConfig): WeightShape[] {
-  const { width, latentTokens, modes } = transformer;
+  const { width, latentTokens, modes, traits = [] } = transformer;
   return [
     ...sharedWeights({ ...transformer, blocks: modes.length }),
     { name: 'transformer.maskEmbedding', shape: [width] },
     { name: 'transformer.latentTokens', shape: [latentTokens, width] },
+    ...(traits.length > 0 ? [{ name: 'transformer.traitEmbedding', shape: [traitRows(traits), width] }] : []),
   ];
 }
 

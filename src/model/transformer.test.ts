@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { BLOCK_MODES, type BlockMode, type ModelConfig } from '../config/model';
+import type { Trait } from '../config/scene';
 import { switchBackend } from '../kernels/testing/backends';
 import { onEachBackend } from '../kernels/testing/parity';
 import { randomReader } from './initialization';
@@ -11,13 +12,22 @@ import {
   runTrunk,
   type TokenSets,
   type TransformerParameters,
+  tellScene,
 } from './transformer';
 
 const TOKENS = 24;
 
-function parametersWith(modes: readonly BlockMode[]): TransformerParameters {
+function parametersWith(modes: readonly BlockMode[], traits?: readonly Trait[]): TransformerParameters {
   const model: ModelConfig = {
-    transformer: { width: 16, heads: 4, latentTokens: 6, vocabulary: 10, positions: TOKENS, modes },
+    transformer: {
+      width: 16,
+      heads: 4,
+      latentTokens: 6,
+      vocabulary: 10,
+      positions: TOKENS,
+      modes,
+      ...(traits ? { traits } : {}),
+    },
     tokenizer: { codes: 10, codeWidth: 4, norm: 'none', decoder: [] },
     grid: [2, 3, 4],
     frameRate: 8,
@@ -70,6 +80,34 @@ onEachBackend('runTransformer', (backend) => {
   it('runs with an empty context', async () => {
     const got = await logitsOf({ tokens: SETS.tokens, context: new Int32Array(0), target: order });
     expect(got.every(Number.isFinite)).toBe(true);
+  });
+
+  it('adds what it is told of a clip to every latent token, and leaves the untold one as it is', async () => {
+    const traits = [
+      { name: 'hour', values: ['day', 'night'], shares: [[3, 1]] },
+      {
+        name: 'moon',
+        values: ['no', 'yes'],
+        shares: [
+          [1, 1],
+          [1, 1],
+        ],
+      },
+    ];
+    const before = tf.memory().numTensors;
+    const able = parametersWith(['latent_enc', 'lt2l', 'latent_dec'], traits);
+    const told = tellScene(able, { hour: 'night', moon: 'no' });
+    const [plain, table, got] = (await Promise.all(
+      [able.latentTokens, able.traitEmbedding, told.latentTokens].map((tensor) => tensor?.data()),
+    )) as [Float32Array, Float32Array, Float32Array];
+    const row = (n: number) => table.subarray(n * 16, (n + 1) * 16); // C is 16
+    const expected = plain.map((x, i) => x + (row(1)[i % 16] ?? 0) + (row(2)[i % 16] ?? 0));
+    expect(largestDifference(got, expected)).toBeLessThan(1e-6);
+    expect(await able.latentTokens.data()).toEqual(plain);
+    told.latentTokens.dispose();
+    tf.dispose(able as unknown as tf.TensorContainer);
+    expect(tf.memory().numTensors).toBe(before);
+    expect(tellScene(parameters, {})).toBe(parameters);
   });
 
   it('predicts each sample of a batch as if it were alone', async () => {

@@ -4,6 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import type { TransformerConfig } from '../config/model';
+import { type Scene, sceneRows, traitRows } from '../config/scene';
 import { embedAt } from '../kernels/embedding';
 import { layerNorm } from '../kernels/layerNorm';
 import { linear } from '../kernels/linear';
@@ -31,6 +32,8 @@ export interface TransformerParameters {
   readonly maskEmbedding: tf.Tensor1D;
   /** [L, C] */
   readonly latentTokens: tf.Tensor2D;
+  /** [values of all traits, C]; of models that are told what a clip is of. */
+  readonly traitEmbedding?: tf.Tensor2D;
   readonly blocks: readonly BlockParameters[];
   readonly finalNorm: ScaleBias;
   /** [C, V] */
@@ -59,19 +62,38 @@ export interface TokenSets {
 
 /** Reads all weights; the tensors then belong to the result: free them with `tf.dispose(parameters)`. */
 export function readTransformer(config: TransformerConfig, read: WeightReader): TransformerParameters {
-  const { width, vocabulary, positions, latentTokens, modes } = config;
+  const { width, vocabulary, positions, latentTokens, modes, traits = [] } = config;
   const matrix = (name: string, rows: number, columns: number): Matrix =>
     read.matrix(`transformer.${name}`, [rows, columns]);
+  const table = (name: string, rows: number): tf.Tensor2D => read.tensor(name, [rows, width]) as tf.Tensor2D;
   return {
     config,
     tokenEmbedding: matrix('tokenEmbedding', vocabulary, width),
     positionEmbedding: matrix('positionEmbedding', positions, width),
     maskEmbedding: read.tensor('transformer.maskEmbedding', [width]) as tf.Tensor1D,
-    latentTokens: read.tensor('transformer.latentTokens', [latentTokens, width]) as tf.Tensor2D,
+    latentTokens: table('transformer.latentTokens', latentTokens),
+    ...(traits.length > 0 ? { traitEmbedding: table('transformer.traitEmbedding', traitRows(traits)) } : {}),
     blocks: modes.map((mode, i) => readBlock(mode, config, read, `transformer.blocks.${i}`)),
     finalNorm: readScaleBias(read, 'transformer.finalNorm', width),
     head: matrix('head.weight', width, vocabulary),
   };
+}
+
+/**
+ * The transformer that is told what a clip is of: its latent tokens, each with the rows of the trait embedding that
+ * `scene` means added (sceneRows). All else is shared, so free `latentTokens` alone, and only where traits were told:
+ * a transformer that is told nothing comes back as it is.
+ * @throws RangeError where `scene` lacks a trait
+ */
+export function tellScene(parameters: TransformerParameters, scene: Scene): TransformerParameters {
+  const { config, latentTokens, traitEmbedding } = parameters;
+  if (!traitEmbedding) return parameters;
+  const rows = sceneRows(config.traits ?? [], scene);
+  const told = tf.tidy(() => {
+    const chosen = tf.gather(traitEmbedding, tf.tensor1d(rows, 'int32')); // [traits, C]
+    return tf.add(latentTokens, tf.sum(chosen, 0)) as tf.Tensor2D; // [L, C]
+  });
+  return { ...parameters, latentTokens: told };
 }
 
 /**
@@ -99,7 +121,7 @@ export function runTransformer(
 export function runTrunk(parameters: TransformerParameters, sets: TokenSets, observe?: Observe): tf.Tensor3D {
   return tf.tidy(() => {
     const { config, blocks } = parameters;
-    const { standsFor } = sets;
+    const { standsFor = 1 } = sets;
     const embed = embeddingsOf(parameters, sets);
     let latents = embed.latents();
     // Contexts and targets are there from the first block that reads them; contexts until the last one.
@@ -117,7 +139,7 @@ export function runTrunk(parameters: TransformerParameters, sets: TokenSets, obs
       if (readsTargets(block.mode)) targets ??= embed.targets();
       if (targets && i > lastOfTargets) targets = keepRows(targets, targetCount);
       const name = `block${String(i).padStart(2, '0')}`;
-      const streams = { latents, contexts, targets, ...(standsFor === undefined ? {} : { standsFor }) };
+      const streams = { latents, contexts, targets, standsFor };
       const next = tf.tidy(() => runBlock(block, config.heads, streams, name, observe));
       if (next !== latents) latents.dispose();
       latents = next;

@@ -25,6 +25,7 @@ const OPTIONS = {
   schedule: 'cosine',
   order: 'confidence',
   targets: 0,
+  scene: '',
   revisePasses: 1,
   reviseSteps: 2,
   reviseTemperature: 0.7,

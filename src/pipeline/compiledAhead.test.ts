@@ -5,6 +5,7 @@ import { expect, it } from 'vitest';
 import { onBackend } from '../kernels/testing/parity';
 import { generate } from './generate';
 import { createTinyEngine } from './testing/tinyEngine';
+import { TOLD_MODEL } from './testing/tinyModel';
 
 const OPTIONS = {
   steps: 2,
@@ -16,6 +17,7 @@ const OPTIONS = {
   schedule: 'cosine',
   order: 'confidence',
   targets: 0,
+  scene: '',
   revisePasses: 1,
   reviseSteps: 1,
   reviseTemperature: 0.7,
@@ -51,7 +53,7 @@ async function compiledDuring<T>(work: () => Promise<T>): Promise<Compiled & { r
 
 onBackend('webgpu', 'an engine', () => {
   it('has compiled what its clips need, long and short', { timeout: 600_000 }, async () => {
-    const { ahead, waited, result: engine } = await compiledDuring(createTinyEngine);
+    const { ahead, waited, result: engine } = await compiledDuring(() => createTinyEngine(TOLD_MODEL));
     const ours = ['LinearProgram', 'AttentionProgram', 'CopyRowsProgram', 'DrawCodesProgram'];
     expect(ours.filter((name) => waited.some((label) => label.includes(name)))).toEqual([]);
     expect(ahead).toEqual(expect.arrayContaining(['CopyRowsProgram', 'DrawCodesProgram']));

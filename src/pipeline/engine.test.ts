@@ -18,6 +18,7 @@ const OPTIONS: GenerationOptions = {
   schedule: 'cosine',
   order: 'confidence',
   targets: 0,
+  scene: '',
   revisePasses: 1,
   reviseSteps: 2,
   reviseTemperature: 0.7,

@@ -7,7 +7,7 @@ import type { ClipData, StepSummary } from '../worker/protocol';
 import { createEngine, type Engine } from './engine';
 import { type GenerationEvent, generate } from './generate';
 import { createTinyEngine } from './testing/tinyEngine';
-import { packTinyModel } from './testing/tinyModel';
+import { packTinyModel, TOLD_MODEL } from './testing/tinyModel';
 
 const OPTIONS: GenerationOptions = {
   seed: 7,
@@ -21,6 +21,7 @@ const OPTIONS: GenerationOptions = {
   schedule: 'cosine',
   order: 'confidence',
   targets: 0,
+  scene: '',
   revisePasses: 1,
   reviseSteps: 2,
   reviseTemperature: 0.7,
@@ -166,6 +167,31 @@ describe('generate', () => {
     const tensors = tf.memory().numTensors;
     for await (const event of generate(engine, OPTIONS)) if (event.type === 'decodeProgress') break;
     expect(tf.memory().numTensors).toBe(tensors);
+  });
+
+  it('tells a model that can be told what the clip is of, and says so first', async () => {
+    const tensors = tf.memory().numTensors;
+    const told = await createTinyEngine(TOLD_MODEL);
+    const run = async (scene: string) => {
+      const events: GenerationEvent[] = [];
+      for await (const event of generate(told, { ...OPTIONS, scene })) events.push(event);
+      const [first] = events;
+      if (first?.type !== 'scene') throw new Error(`expected a scene as the first event, got ${first?.type}`);
+      return { scene: first.scene, pixels: clipOf(events).pixels };
+    };
+    const drawn = await run('');
+    expect(Object.keys(drawn.scene)).toEqual(['hour', 'moon']);
+    const same = await run(`hour-${drawn.scene.hour}.moon-${drawn.scene.moon}`);
+    expect(same).toEqual(drawn); // chosen or drawn, it is the same clip
+    const other = await run(drawn.scene.hour === 'day' ? 'hour-night' : 'hour-day');
+    expect(other.scene.hour).not.toBe(drawn.scene.hour);
+    expect(other.pixels).not.toEqual(drawn.pixels);
+    told.dispose();
+    expect(tf.memory().numTensors).toBe(tensors);
+  });
+
+  it('says nothing of a scene where the model is told none', async () => {
+    expect((await collect()).some(({ type }) => type === 'scene')).toBe(false);
   });
 
   it.each([0, 15, 516])('refuses a clip of %i frames with the lengths that there are', async (frames) => {

@@ -5,8 +5,12 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import type { GenerationOptions } from '../config/generation';
 import { downsampleOf, type Extent3, lengthsOf } from '../config/model';
+import { readScene, type Scene } from '../config/scene';
 import { lookUp } from '../model/codebook';
 import { decodeInChunks } from '../model/decodeInChunks';
+import { tellScene } from '../model/transformer';
+import { CounterNoise } from '../sampling/random';
+import { drawScene } from '../sampling/scene';
 import { sampleClip } from '../sampling/windows';
 import type { ClipData, StepSummary } from '../worker/protocol';
 import type { Engine } from './engine';
@@ -14,8 +18,10 @@ import { writePixels } from './frames';
 import { nextTask } from './nextTask';
 import { predictorOf } from './predict';
 
-/** Every step, then the decoder's progress, then the clip as the last event. */
+/** What the clip will be of, every step, the decoder's progress, and the clip as the last event. */
 export type GenerationEvent =
+  /** First, and of models that are told. */
+  | { readonly type: 'scene'; readonly scene: Scene }
   | { readonly type: 'step'; readonly summary: StepSummary }
   /** In latent frames. */
   | { readonly type: 'decodeProgress'; readonly done: number; readonly total: number }
@@ -34,14 +40,21 @@ export async function* generate(
   const began = performance.now();
   const grid = gridFor(engine, options.frames);
   let tokens: Int32Array = new Int32Array(0);
-  const predict = predictorOf(engine.transformer);
-  const longest = engine.manifest.model.grid[0];
-  const request = { options, grid, longest, predict, ...(signal ? { signal } : {}) };
-  for await (const summary of sampleClip(request)) {
-    tokens = summary.tokens;
-    yield { type: 'step', summary };
-    await nextTask();
-    signal?.throwIfAborted();
+  const scene = sceneOf(engine, options);
+  if (scene) yield { type: 'scene', scene };
+  const transformer = scene ? tellScene(engine.transformer, scene) : engine.transformer;
+  try {
+    const predict = predictorOf(transformer);
+    const longest = engine.manifest.model.grid[0];
+    const request = { options, grid, longest, predict, ...(signal ? { signal } : {}) };
+    for await (const summary of sampleClip(request)) {
+      tokens = summary.tokens;
+      yield { type: 'step', summary };
+      await nextTask();
+      signal?.throwIfAborted();
+    }
+  } finally {
+    if (transformer !== engine.transformer) transformer.latentTokens.dispose();
   }
   const clip = emptyClip(engine, grid);
   for await (const { done, total } of decodeInto(clip, engine, tokens, grid)) {
@@ -50,6 +63,15 @@ export async function* generate(
     signal?.throwIfAborted();
   }
   yield { type: 'clip', clip, milliseconds: performance.now() - began };
+}
+
+/** What a clip with these options is of, long ones from end to end; null where the model is told nothing. */
+export function sceneOf(
+  { manifest }: Pick<Engine, 'manifest'>,
+  { scene, seed }: GenerationOptions,
+): Scene | null {
+  const { traits } = manifest.model.transformer;
+  return traits ? drawScene(traits, readScene(traits, scene).chosen, new CounterNoise(seed)) : null;
 }
 
 /** T'×H'×W' of a clip of this many frames. */

@@ -159,7 +159,10 @@ const isQuantized = ({ dtype }: StoredTensor): boolean => dtype === 'int8' || dt
 
 /** What the transformer's kernels read packed. */
 const isMatrix = ({ name, shape }: StoredTensor): boolean =>
-  name.startsWith('transformer.') && shape.length === 2 && name !== 'transformer.latentTokens';
+  name.startsWith('transformer.') && shape.length === 2 && !TABLES.has(name);
+
+/** Read as float32. */
+const TABLES: ReadonlySet<string> = new Set(['transformer.latentTokens', 'transformer.traitEmbedding']);
 
 /** What linear layers multiply by (embedding tables are read by rows), XNNPACK keeps a second time, in its own order. */
 function copiesOnDevice(tensors: readonly StoredTensor[], { backend }: DeviceLimits): number {

@@ -27,6 +27,7 @@ const OPTIONS = {
   schedule: 'cosine',
   order: 'confidence',
   targets: 0,
+  scene: '',
   revisePasses: 1,
   reviseSteps: 1,
   reviseTemperature: 0.7,

@@ -22,6 +22,7 @@ const options: GenerationOptions = {
   schedule: 'cosine',
   order: 'confidence',
   targets: 0,
+  scene: '',
   revisePasses: 2,
   reviseSteps: 3,
   reviseTemperature: 0.7,

@@ -20,6 +20,7 @@ const options: GenerationOptions = {
   schedule: 'cosine',
   order: 'confidence',
   targets: 0,
+  scene: '',
   revisePasses: 1,
   reviseSteps: 2,
   reviseTemperature: 0.7,

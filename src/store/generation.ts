@@ -90,6 +90,7 @@ function startOf({ stepId, facts }: PageState, options: GenerationOptions): Part
       decoded: null,
     },
     stepId: stepId + 1,
+    scene: null,
     fixedShare: Array.from({ length: options.frames / facts.framesPerLatent }, () => 0),
     view: 'preview',
     failure: null,
@@ -109,7 +110,9 @@ function takeEvent(
   decodePace: number | null,
 ): void {
   const state = store.getState();
-  if (event.type === 'step') {
+  if (event.type === 'scene') {
+    store.setState({ scene: event.scene });
+  } else if (event.type === 'step') {
     const { phase, step, steps, milliseconds } = event.summary;
     run.stepTimes.push(milliseconds);
     const recent = run.stepTimes.slice(-RECENT_STEPS);
@@ -149,6 +152,7 @@ function takeEvent(
         width,
         height,
         frameRate,
+        scene: state.scene,
       },
       status: `${frames} frames in ${duration(milliseconds)}.`,
     });

@@ -4,6 +4,7 @@
 import type { ComparisonPoint, Family, FamilySummaries } from '../config/comparison';
 import { defaultGenerationOptions, type GenerationOptions, type ModelFacts } from '../config/generation';
 import type { Preset } from '../config/officialSampling';
+import type { Scene } from '../config/scene';
 import type { BackendSummary, ClipFormat, MemoryFigures, StepSummary } from '../worker/protocol';
 import { comfortableFrames } from './comfort';
 import { INITIAL_MODELS, type ModelsState } from './models';
@@ -34,6 +35,8 @@ export interface ClipLine {
   readonly width: number;
   readonly height: number;
   readonly frameRate: number;
+  /** What it is of; null where the model was told nothing. */
+  readonly scene: Scene | null;
 }
 
 export interface Progress {
@@ -77,6 +80,8 @@ export interface PageState {
   readonly progress: Progress | null;
   /** Counts up with every step event; the grid is in `held.step`. */
   readonly stepId: number;
+  /** What the newest generation is of; null where the model is told nothing. */
+  readonly scene: Scene | null;
   /** Share of each latent frame that is fixed, 0–1, after the newest step. */
   readonly fixedShare: readonly number[];
   /** Mean over the newest generation, ms. */
@@ -123,6 +128,7 @@ export function initialState(seed: number, calm: boolean): PageState {
     generation: 'idle',
     progress: null,
     stepId: 0,
+    scene: null,
     fixedShare: [],
     millisecondsPerStep: null,
     pace: null,

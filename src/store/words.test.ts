@@ -1,6 +1,16 @@
 // Figures as the visitor reads them.
 import { describe, expect, it } from 'vitest';
-import { duration, fileName, machineParts, memoryWords, partOf, size, timeLeft } from './words';
+import {
+  clipWords,
+  duration,
+  fileName,
+  machineParts,
+  memoryWords,
+  partOf,
+  sceneWords,
+  size,
+  timeLeft,
+} from './words';
 
 describe('duration', () => {
   it.each([
@@ -53,6 +63,15 @@ describe('machineParts', () => {
     expect(machineParts(null, { backend: 'webgpu', reason: '', threads: 1, adapter: 'apple' }, null)).toEqual(
       ['webgpu, apple'],
     );
+  });
+});
+
+describe('what a clip is of', () => {
+  const scene = { hour: 'sunset', wind: 'left', water: 'yes', moon: 'no' };
+
+  it('names every choice, and of a clip only what it has', () => {
+    expect(sceneWords(scene)).toBe('hour sunset · wind left · water · no moon');
+    expect(clipWords(scene)).toBe('hour sunset · wind left · water');
   });
 });
 

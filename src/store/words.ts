@@ -1,6 +1,7 @@
 /**
  * Figures and sentences as the visitor reads them. Pure functions; units in, text out.
  */
+import type { Scene } from '../config/scene';
 import type { BackendSummary, MemoryFigures } from '../worker/protocol';
 
 /** A size with its unit, e.g. `12.9 MB`, `47.4 kB`. */
@@ -62,6 +63,19 @@ export function machineParts(
 function backendWords({ backend, threads, adapter }: BackendSummary): string {
   if (backend === 'wasm') return `wasm, ${threads} ${threads === 1 ? 'thread' : 'threads'}`;
   return adapter ? `${backend}, ${adapter}` : backend;
+}
+
+/** `hour sunset · clouds few · water · no moon`. */
+export function sceneWords(scene: Scene): string {
+  const words = { yes: (name: string) => name, no: (name: string) => `no ${name}` };
+  return Object.entries(scene)
+    .map(([name, value]) => (value === 'yes' || value === 'no' ? words[value](name) : `${name} ${value}`))
+    .join(' · ');
+}
+
+/** The same of a finished clip: what it has not goes without saying. */
+export function clipWords(scene: Scene): string {
+  return sceneWords(Object.fromEntries(Object.entries(scene).filter(([, value]) => value !== 'no')));
 }
 
 /** Tells model, seed and length. */

@@ -12,6 +12,7 @@ import {
 } from '../config/generation';
 import { presetOf } from '../config/officialSampling';
 import { useActions, usePageState } from './context';
+import { Scene } from './Scene';
 
 export function Settings() {
   return (
@@ -20,6 +21,7 @@ export function Settings() {
       <Length />
       <TooLong />
       <Seed />
+      <Scene />
       <details>
         <summary>Advanced</summary>
         <div className="rows">

@@ -1,7 +1,7 @@
 /**
  * Generate and Stop, and under them what is going on: the status line, the progress bars, Retry.
  */
-import { partOf, timeLeft } from '../store/words';
+import { clipWords, partOf, timeLeft } from '../store/words';
 import { useActions, usePageState } from './context';
 
 export function Shutter() {
@@ -93,6 +93,8 @@ function Detail() {
   const bytes = usePageState((state) => state.bytes);
   const progress = usePageState((state) => state.progress);
   const encoded = usePageState((state) => state.encoded);
+  const view = usePageState((state) => state.view);
+  const clip = usePageState((state) => state.clip);
   let text = '';
   if (weights === 'loading' && bytes) {
     text = `${partOf(bytes.loaded, bytes.total)}${bytes.fromCache ? ', kept from last time' : ''}`;
@@ -106,6 +108,8 @@ function Detail() {
     text = millisecondsLeft === null ? what : `${what} · ${timeLeft(millisecondsLeft)}`;
   } else if (encoded) {
     text = `frame ${encoded.frame} of ${encoded.frames}`;
+  } else if (clip?.scene && view === 'clip') {
+    text = clipWords(clip.scene);
   }
   return (
     <p id="detail" className="detail">

@@ -6,6 +6,7 @@ import type { ComparisonEvent, ComparisonOptions, FamilySummaries } from '../con
 import type { GenerationOptions } from '../config/generation';
 import type { BlockMode, Extent3, ModelConfig } from '../config/model';
 import type { SamplingRecipe } from '../config/officialSampling';
+import type { Scene } from '../config/scene';
 
 export type BackendName = 'webgpu' | 'wasm' | 'cpu';
 /** What a visitor may ask the engine to run on; what is left out is chosen. */
@@ -234,6 +235,8 @@ export type Response =
   | { type: 'prepared'; job: number; backend: BackendSummary }
   | { type: 'loadProgress'; job: number; loadedBytes: number; totalBytes: number; fromCache: boolean }
   | { type: 'loaded'; job: number; model: ModelSummary }
+  /** What the clip will be of; of models that are told, before the first step. */
+  | { type: 'scene'; job: number; scene: Scene }
   | { type: 'step'; job: number; summary: StepSummary }
   /** The decoder's progress, in latent frames. */
   | { type: 'decodeProgress'; job: number; done: number; total: number }

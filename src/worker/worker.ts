@@ -42,10 +42,7 @@ function receive(request: Request): void {
         const { clip, milliseconds, flops } = await host.generate(
           request.options,
           { signal, onBackend },
-          (event) => {
-            if (event.type === 'step') post({ type: 'step', job, summary: event.summary });
-            else post({ type: 'decodeProgress', job, done: event.done, total: event.total });
-          },
+          (event) => post({ job, ...event }),
         );
         return { type: 'clip', job, clip, milliseconds, flops };
       });

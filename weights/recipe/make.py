@@ -24,8 +24,15 @@ from .tokenizer.model import TOKENIZERS
 
 Value = str | float | Path | list[Path] | list[str]
 
-# How its clips are sampled, in the page and here: few steps come near to many, see sky-128's card.
-SAMPLED: dict[str, Value] = {"order": "spread", "schedule": "quartic", "top_p": 0.9}
+TARGETS = 2048  # masked tokens that sky-128 reads at once at most, in training and in sampling
+
+# How clips are sampled, in the page and here; the models' cards say why.
+SPREAD: dict[str, Value] = {"order": "spread", "schedule": "quartic"}
+SAMPLED: dict[str, dict[str, Value]] = {
+    "sky-64": SPREAD | {"top_p": 0.95},
+    "sky-128": SPREAD | {"top_p": 0.9, "targets": TARGETS},
+}
+BEGIN = {"sky-64": 12, "sky-128": 24}  # steps that the page begins with
 
 
 @dataclass(frozen=True)
@@ -116,8 +123,9 @@ def transformer(args: argparse.Namespace, chosen: Settings) -> Iterator[Step]:
         cut = call("mebt.tokens", tokenizer=base, clips=out / f"{split}.npy", out=path, flip=mirrored)
         yield Step(path.stem, cut, path)
     read = {"train": [plain, flip], "validation": validation, "tokenizer": base}
-    plan = {"lr": 1.5e-3, "shortest": 16, "batch": chosen.batch, "targets": 2048, "noise": 0.1, "compile": True}
-    met = {"schedules": ["cosine", "quartic"], "orders": ["random", "spread"]}
+    plan = {"lr": 1.5e-3, "shortest": 16, "batch": chosen.batch, "targets": TARGETS, "noise": 0.1, "compile": True}
+    met: dict[str, Value] = {"schedules": ["cosine", "quartic"], "orders": ["random", "spread"]}
+    met["scenes"] = not args.data  # videos have no labels
     trained = call("mebt.train", model=args.model, **read, **plan, **met, minutes=chosen.transformer, out=out / "mebt")
     yield Step("transformer", trained, processes=args.processes)
 
@@ -127,11 +135,13 @@ def exported(args: argparse.Namespace, chosen: Settings) -> Iterator[Step]:
     out, to = args.out, args.exported
     refined, mebt = out / "refined" / "tokenizer.pt", out / "mebt" / "mebt.pt"
     both = {"tokenizer": refined, "mebt": mebt}
-    yield Step("export", call("export", **both, clips=out / "train.npy", name=to.name, **SAMPLED, out=to))
+    sampled, begin = SAMPLED[args.model], {"steps": BEGIN[args.model]}
+    yield Step("export", call("export", **both, clips=out / "train.npy", name=to.name, **sampled, **begin, out=to))
     held = out / f"{'validation' if args.data else 'test'}.npy"
     kept = call("sheet", "reconstructions", tokenizer=refined, clips=held, count=6, out=to / "reconstructions.png")
     yield Step("sheet of reconstructions", kept)
-    yield Step("sheet of samples", call("sheet", "samples", **both, **SAMPLED, count=16, out=to / "samples.png"))
+    shown = call("sheet", "samples", **both, **sampled, **begin, count=16, out=to / "samples.png")
+    yield Step("sheet of samples", shown)
     logs = {"tokenizer_log": out / "tokenizer" / "tokenizer.jsonl", "mebt_log": out / "mebt" / "mebt.jsonl"}
     yield Step("curves", call("report", **logs, out=to))
     if not args.data:  # Videos have no labels that a network could learn to read.
@@ -149,7 +159,7 @@ def evaluated(args: argparse.Namespace, chosen: Settings, both: dict[str, Path])
     folders = {f"{steps} steps": (steps, out / f"steps-{steps}") for steps in args.steps}
     for name, (steps, folder) in folders.items():
         size = {"count": chosen.samples, "steps": steps, "device": args.device}
-        yield Step(name, call("evaluate.sample", **both, **SAMPLED, **size, out=folder))
+        yield Step(name, call("evaluate.sample", **both, **SAMPLED[args.model], **size, out=folder))
     apart = {"mebt": both["mebt"], "tokens": out / "tokens-validation.npy", "out": args.exported}
     yield Step("cost of drawing together", call("evaluate.independence", **apart), args.exported / "independence.json")
     named = [f"{name}={folder}" for name, (_, folder) in folders.items()]

@@ -92,13 +92,13 @@ INT4 = re.compile(r"transformer\.(blocks\.\d+\.\w+|head)\.weight")
 
 
 def choose_dtype(name: str, value: Array, matrices: str) -> str:
-    """Matrices and kernels as asked for; the codebook, norms, biases and the preview map in float32.
+    """Matrices and kernels as asked for; the codebook, norms, biases, the few traits and the preview map in float32.
 
     With int8 the token embedding is float16: a code's row goes into the keys and values of every block that reads the
     context, and as int8 its rounding would be nearly half of all that is done to the logits. With int4 tables and the
     tokenizer's kernels are int8.
     """
-    if value.ndim < 2 or name.startswith(("tokenizer.codebook", "preview.")):
+    if value.ndim < 2 or name.startswith(("tokenizer.codebook", "transformer.traitEmbedding", "preview.")):
         return "float32"
     if matrices == "int8" and name == "transformer.tokenEmbedding":
         return "float16"

@@ -48,6 +48,8 @@ def transformer_tensors(model: Mebt) -> Tensors:
         "transformer.maskEmbedding": array(model.mask_embedding),
         "transformer.latentTokens": array(model.latent_tokens),
     }
+    if model.trait_embedding is not None:
+        tensors["transformer.traitEmbedding"] = array(model.trait_embedding)
     for index, block in enumerate(model.blocks):
         assert isinstance(block, Block)
         at = f"transformer.blocks.{index}"
@@ -115,7 +117,8 @@ def tokenizer_json(config: TokenizerConfig, encoder: bool) -> dict[str, Any]:
 def transformer_json(model: Mebt) -> dict[str, Any]:
     """The transformer's part of a manifest's `model`."""
     c = model.config
-    return {
+    traits = [{"name": t.name, "values": list(t.values), "shares": [list(row) for row in t.shares]} for t in c.traits]
+    result = {
         "width": c.width,
         "heads": c.heads,
         "latentTokens": c.latent_tokens,
@@ -123,3 +126,4 @@ def transformer_json(model: Mebt) -> dict[str, Any]:
         "positions": c.positions,
         "modes": list(c.modes),
     }
+    return result | ({"traits": traits} if traits else {})

@@ -81,8 +81,11 @@ def sample_tokens(
     top_p: float = 1.0,
     order: str = "confidence",
     targets: int = 0,
+    scene: Tensor | None = None,
 ) -> Tensor:
     """-> ids [B, T', H', W'].
+
+    `scene`: what each clip is to be of, as Mebt.forward has it.
 
     `targets`: with order "spread", the model reads no more than so many masked tokens where fewer are asked for, each
     in the place of several (Mebt.forward's `stands_for`); 0 for all. For models that were trained on as many.
@@ -105,7 +108,7 @@ def sample_tokens(
         masked = target.shape[1]
         read = min(masked, max(asked, targets)) if targets and asked is not None else masked
         with torch.autocast(device.type, torch.bfloat16):
-            logits = model(tokens, context, target[:, :read], stands_for=masked / read, asked=asked)
+            logits = model(tokens, context, target[:, :read], stands_for=masked / read, asked=asked, scene=scene)
         logits = logits.float() / temperature
         if k:
             logits = logits.masked_fill(logits < logits.topk(k, -1).values[..., -1:], -torch.inf)

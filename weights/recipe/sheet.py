@@ -22,6 +22,7 @@ from .mebt.load import load_mebt
 from .sampling import ORDERS, SAMPLING, sample_tokens
 from .schedules import SCHEDULES
 from .tokenizer.load import load_tokenizer
+from .traits import drawn_rows, parse_scene
 
 
 def strip(video: Tensor, columns: int) -> np.ndarray:
@@ -57,6 +58,8 @@ def main() -> None:
     parser.add_argument("--schedule", choices=list(SCHEDULES), default="cosine")
     parser.add_argument("--order", choices=ORDERS, default="confidence")
     parser.add_argument("--top-p", type=float, default=1.0)
+    parser.add_argument("--targets", type=int, default=0)
+    parser.add_argument("--scene", default="", help="see recipe.evaluate.sample")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     if args.what == "clips":
@@ -73,6 +76,7 @@ def main() -> None:
             rows += [strip(video, args.columns), strip(decoded, args.columns)]
     else:
         mebt = load_mebt(args.mebt)
+        told = [drawn_rows(mebt.config.traits, parse_scene(args.scene), args.seed + i) for i in range(args.count)]
         ids = sample_tokens(
             mebt,
             args.count,
@@ -87,6 +91,8 @@ def main() -> None:
             schedule=args.schedule,
             top_p=args.top_p,
             order=args.order,
+            targets=args.targets,
+            scene=torch.cat([row for row in told if row is not None]) if mebt.config.traits else None,
         )
         rows = [strip(tokenizer.decode_tokens(one.unsqueeze(0))[0], args.columns) for one in ids]
     save(rows, args.out, args.scale)

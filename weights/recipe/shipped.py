@@ -22,6 +22,7 @@ from .mebt.model import Mebt, MebtConfig
 from .names import Tensors, encoder_tensors, tokenizer_tensors, transformer_tensors
 from .optim import save_checkpoint
 from .tokenizer.model import TOKENIZERS, Tokenizer, TokenizerConfig
+from .traits import Trait
 
 ENCODER = "encoder.safetensors"
 
@@ -46,6 +47,7 @@ def shipped_mebt(folder: Path) -> Mebt:
         heads=fields["heads"],
         latent_tokens=fields["latentTokens"],
         modes=tuple(fields["modes"]),
+        traits=tuple(Trait.from_json(trait) for trait in fields.get("traits", ())),
     )
     model = Mebt(config)
     fill(transformer_tensors(model), read_tensors(folder, manifest))

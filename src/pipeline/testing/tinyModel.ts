@@ -29,6 +29,25 @@ export const TINY_MODEL: ModelConfig = {
   sampling: {},
 };
 
+/** The same, told what a clip is of. */
+export const TOLD_MODEL: ModelConfig = {
+  ...TINY_MODEL,
+  transformer: {
+    ...TINY_MODEL.transformer,
+    traits: [
+      { name: 'hour', values: ['day', 'night'], shares: [[3, 1]] },
+      {
+        name: 'moon',
+        values: ['no', 'yes'],
+        shares: [
+          [9, 1],
+          [1, 3],
+        ],
+      },
+    ],
+  },
+};
+
 const PREVIEW_PATCH = 2;
 
 /** Every tensor that `config` asks for. */

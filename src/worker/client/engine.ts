@@ -7,6 +7,7 @@
  */
 import type { ComparisonEvent, ComparisonOptions } from '../../config/comparison';
 import type { GenerationOptions } from '../../config/generation';
+import type { Scene } from '../../config/scene';
 import type {
   BackendSummary,
   BackendWish,
@@ -32,8 +33,10 @@ export interface LoadRequest extends BackendWish {
   readonly onProgress?: (progress: LoadProgress) => void;
 }
 
-/** What a generation reports: every step, then the decoder's progress, then one clip as the last event. */
+/** What a generation reports: what the clip will be of, every step, the decoder's progress, one clip as the last event. */
 export type GenerationEvent =
+  /** Of models that are told. */
+  | { readonly type: 'scene'; readonly scene: Scene }
   | { readonly type: 'step'; readonly summary: StepSummary }
   | { readonly type: 'decodeProgress'; readonly done: number; readonly total: number }
   | {
@@ -110,7 +113,8 @@ export class EngineClient {
    */
   async *generate(options: GenerationOptions, signal?: AbortSignal): AsyncGenerator<GenerationEvent, void> {
     for await (const response of this.follow({ type: 'generate', options }, signal)) {
-      if (response.type === 'step') yield { type: 'step', summary: response.summary };
+      if (response.type === 'scene') yield { type: 'scene', scene: response.scene };
+      else if (response.type === 'step') yield { type: 'step', summary: response.summary };
       else if (response.type === 'decodeProgress')
         yield { type: 'decodeProgress', done: response.done, total: response.total };
       else if (response.type === 'clip')

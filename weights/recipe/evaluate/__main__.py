@@ -89,12 +89,12 @@ def of_reconstructions(samples: Array, rebuilt: Array, real: Array) -> float:
     return frechet_of_some(samples, real, count) / frechet_of_some(rebuilt, real, count)
 
 
-def models(args: argparse.Namespace, test: Clips) -> dict[str, Any]:
+def models(args: argparse.Namespace, test: Clips, labels: list[Labels] | None) -> dict[str, Any]:
     tokenizer = load_tokenizer(args.tokenizer)
     fidelities, tokens = reconstruction(tokenizer, test.array[: args.fidelity_count])
     facts: dict[str, Any] = {"tokenizer": fidelities}
     if args.mebt:
-        facts["nll"] = likelihood(load_mebt(args.mebt), tokens[: args.nll_count])
+        facts["nll"] = likelihood(load_mebt(args.mebt), tokens[: args.nll_count], labels)
     return facts
 
 
@@ -166,7 +166,7 @@ def evaluate(args: argparse.Namespace, kept: dict[str, Any]) -> dict[str, Any]:
     if args.proof:
         report["proof"] = prove(test.array, features, labels, lambda clips: features_of(network, clips), args.proof)
     if args.tokenizer:
-        report |= models(args, test)
+        report |= models(args, test, labels)
     return report
 
 

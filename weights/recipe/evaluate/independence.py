@@ -26,7 +26,7 @@ from torch import Tensor
 
 from ..mebt.load import load_mebt
 from ..mebt.model import Mebt
-from ..mebt.train import ORDERS, load_grids, split_in_order
+from ..mebt.train import ORDERS, load_grids, load_scenes, split_in_order
 from ..schedules import SCHEDULES, masked_count, progress
 from .labels import Array
 from .report import table
@@ -44,17 +44,21 @@ def known_counts(positions: int) -> list[int]:
 
 
 @torch.no_grad()
-def nats_of_next(model: Mebt, grids: Tensor, order: str, seed: int = 1) -> dict[int, float]:
-    """Held-out clips [N, T', H', W'] -> nats a token of the next ones of `order`, by the number of known ones."""
+def nats_of_next(
+    model: Mebt, grids: Tensor, order: str, seed: int = 1, scenes: Tensor | None = None
+) -> dict[int, float]:
+    """Held-out clips [N, T', H', W'] -> nats a token of the next ones of `order`, by the number of known ones.
+    `scenes`: what the model is told of the clips."""
     tokens, grid = grids.flatten(1), (int(grids.shape[1]), int(grids.shape[2]), int(grids.shape[3]))
     positions, found = tokens.shape[1], {}
     for known in known_counts(positions):
         generator, total = torch.Generator().manual_seed(seed), 0.0
         count = min(positions - known, max(NEXT, known // 4))
-        for clip in tokens.split(1):
+        for number, clip in enumerate(tokens.split(1)):
+            told = None if scenes is None else scenes[number : number + 1]
             context, target = split_in_order(order, 1, grid, positions - known, generator)
             with torch.autocast(tokens.device.type, torch.bfloat16):
-                logits = model(clip, context, target, asked=count)
+                logits = model(clip, context, target, asked=count, scene=told)
             total += F.cross_entropy(logits[0].float(), clip[0, target[0, :count]]).item()
         found[known] = total / len(tokens)
     return found
@@ -149,9 +153,11 @@ def main() -> None:
         torch.set_num_threads(args.threads)
     model = load_mebt(args.mebt)
     grids = load_grids([args.tokens])[: args.clips, : model.config.grid[0]]
+    traits = model.config.traits
+    scenes = load_scenes([args.tokens], traits)[1] if traits else None
     report: dict[str, Any] = {"clips": len(grids), "positions": grids[0].numel(), "orders": {}}
     for order in args.orders:
-        found = nats_of_next(model, grids, order)
+        found = nats_of_next(model, grids, order, scenes=scenes)
         report["orders"][order] = {"nats": {str(k): nats for k, nats in found.items()}} | describe(
             Curve(found, grids[0].numel())
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,8 @@ from ..mebt.model import Mebt
 from ..mebt.train import MASKED_SHARES, split_positions
 from ..quantized import quantized
 from ..tokenizer.model import Tokenizer
-from .labels import Array
+from ..traits import all_rows, scene_of
+from .labels import Array, Labels
 from .network import to_video
 from .sample import as_uint8
 
@@ -42,21 +44,28 @@ def reconstruction(tokenizer: Tokenizer, clips: Array) -> tuple[dict[str, Any], 
 
 
 @torch.no_grad()
-def held_out_nll(model: Mebt, tokens: Tensor) -> dict[str, float]:
-    """Nats a token at fixed shares of masked tokens, fixed masks, float32."""
+def held_out_nll(model: Mebt, tokens: Tensor, scenes: Tensor | None = None) -> dict[str, float]:
+    """Nats a token at fixed shares of masked tokens, fixed masks, float32. `scenes`: what the model is told."""
     result = {}
     for share in MASKED_SHARES:
         generator, total = torch.Generator().manual_seed(1), 0.0
-        for part in tokens.flatten(1).split(BATCH):
+        for start in range(0, len(tokens), BATCH):
+            part = tokens[start : start + BATCH].flatten(1)
+            told = None if scenes is None else scenes[start : start + BATCH]
             context, target = split_positions(len(part), part.shape[1], round(share * part.shape[1]), generator)
-            logits = model(part, context, target)
+            logits = model(part, context, target, scene=told)
             loss = F.cross_entropy(logits.flatten(0, 1), part.gather(1, target).flatten())
             total += loss.item() * len(part)
         result[str(share)] = total / len(tokens)
     return result
 
 
-def likelihood(model: Mebt, tokens: Tensor) -> dict[str, Any]:
-    """With the weights as trained, and as the page gets them in smaller kinds."""
-    rows = {kind: held_out_nll(quantized(model, kind), tokens) for kind in ("float16", "int8", "int4")}
-    return {"clips": len(tokens), "float32": held_out_nll(model, tokens)} | rows
+def likelihood(model: Mebt, tokens: Tensor, labels: Sequence[Labels] | None) -> dict[str, Any]:
+    """With the weights as trained, and as the page gets them in smaller kinds; told of the clips (by their labels),
+    where the model can be told, and not told."""
+    traits = model.config.traits if labels else ()
+    scenes = all_rows(traits, [scene_of(row) for row in labels[: len(tokens)]]) if labels and traits else None
+    rows: dict[str, Any] = {"clips": len(tokens), "float32": held_out_nll(model, tokens, scenes)}
+    for kind in ("float16", "int8", "int4"):
+        rows[kind] = held_out_nll(quantized(model, kind), tokens, scenes)
+    return rows | ({"float32, told nothing": held_out_nll(model, tokens)} if traits else {})

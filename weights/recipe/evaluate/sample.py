@@ -23,6 +23,7 @@ from ..sampling import ORDERS, SAMPLING, sample_tokens
 from ..schedules import SCHEDULES
 from ..tokenizer.load import load_tokenizer
 from ..tokenizer.model import Tokenizer
+from ..traits import drawn_rows, parse_scene
 from .clips import ClipWriter
 from .labels import Array
 from .network import to_video
@@ -59,6 +60,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--schedule", choices=list(SCHEDULES), default="cosine")
     parser.add_argument("--order", choices=ORDERS, default="confidence", help="in which tokens are kept")
     parser.add_argument("--targets", type=int, default=0, help="masked tokens read at once at most; 0: all of them")
+    parser.add_argument("--scene", default="", help="what clips are to be of, hour-night.wind-left; the rest is drawn")
     parser.add_argument(
         "--matrices",
         choices=["float32", "float16", "int8", "int4"],
@@ -103,13 +105,18 @@ def sample(tokenizer: Tokenizer, mebt: Mebt, args: argparse.Namespace) -> None:
         "revise_temperature": args.revise_temperature,
     }
     options = {"seed": args.seed, "steps": args.steps, "frames": extent[0], **camel_case(chosen)}
+    if mebt.config.traits:
+        options["scene"] = args.scene
     options["revisePasses"] = options.pop("revise")
     made = {"backend": "pytorch", "options": options}
     if args.matrices != "float32":
         made["weights"] = [args.matrices]
     writer = ClipWriter(args.out, made, args.count, extent)
     while writer.finished < args.count:
-        ids = sample_tokens(mebt, 1, latent, args.steps, seed=args.seed + writer.finished, **chosen)
+        seed = args.seed + writer.finished
+        told = drawn_rows(mebt.config.traits, parse_scene(args.scene), seed)
+        scene = None if told is None else told.to(args.device)
+        ids = sample_tokens(mebt, 1, latent, args.steps, seed=seed, scene=scene, **chosen)
         writer.write(decoded(tokenizer, ids))
         print(f"{writer.finished} of {args.count}", flush=True)
 

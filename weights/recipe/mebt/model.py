@@ -17,6 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..traits import Trait
+
 MODES = ("latent_enc", "latent_self", "latent_dec", "lt2l", "maskgit")
 
 
@@ -46,6 +48,7 @@ class MebtConfig:
     heads: int
     latent_tokens: int
     modes: tuple[str, ...]
+    traits: tuple[Trait, ...] = ()  # what it can be told of a clip
 
     @property
     def positions(self) -> int:
@@ -56,7 +59,8 @@ class MebtConfig:
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> MebtConfig:
-        return MebtConfig(**{**data, "grid": tuple(data["grid"]), "modes": tuple(data["modes"])})
+        traits = tuple(Trait.from_json(trait) for trait in data.get("traits", ()))
+        return MebtConfig(**{**data, "grid": tuple(data["grid"]), "modes": tuple(data["modes"]), "traits": traits})
 
 
 # The transformers of the models that this project ships, by the model's name.
@@ -193,6 +197,8 @@ class Mebt(nn.Module):
         self.latent_tokens = nn.Parameter(
             grid_embedding(config.grid, width, latent_cells(config.grid, config.latent_tokens))
         )
+        values = sum(len(trait.values) for trait in config.traits)
+        self.trait_embedding = nn.Parameter(torch.zeros(values, width)) if values else None
         self.blocks = nn.ModuleList(Block(width, config.heads, mode) for mode in config.modes)
         self.final_norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, config.vocabulary, bias=False)
@@ -222,6 +228,7 @@ class Mebt(nn.Module):
         first: int = 0,
         stands_for: float = 1.0,
         asked: int | None = None,
+        scene: Tensor | None = None,
     ) -> Tensor:
         """tokens [B, N], places of context [B, NC] and target [B, NT] among them -> logits [B, NT, V].
 
@@ -229,6 +236,8 @@ class Mebt(nn.Module):
         `stands_for`: how many masked tokens each target stands for, where `target` is a random part of them: what the
         latent tokens read of the targets is weighted so that it is, but for chance, what they would read of all.
         `asked`: only the first so many targets are asked for, logits [B, asked, V]; the others are read all the same.
+        `scene`: the rows of the trait embedding that say what each clip is of, [B, traits], -1 for what is left open;
+        each is added to every latent token. None: nothing is said.
         """
         asked = target.shape[1] if asked is None else asked
         last_reader = last_reader_of_targets(self.config.modes)
@@ -236,6 +245,9 @@ class Mebt(nn.Module):
         x = known + self.position_embedding[first + context]
         y = self.mask_embedding + self.position_embedding[first + target]
         s = self.latent_tokens.expand(tokens.shape[0], -1, -1).contiguous()
+        if scene is not None and self.trait_embedding is not None:
+            told = self.trait_embedding[scene.clamp_min(0)] * (scene >= 0).unsqueeze(-1)  # [B, traits, C]
+            s = s + told.sum(1, keepdim=True)
         for i, block in enumerate(self.blocks):
             if i > last_reader:
                 y = y[:, :asked]

@@ -141,3 +141,11 @@ def go_on_from(model: Mebt, other: Mebt) -> None:
         model.get_parameter(name).copy_(other.get_parameter(name))
     model.position_embedding.copy_(continued(other.position_embedding, (b.grid, b.grid), (a.grid, a.grid)))
     model.latent_tokens.copy_(continued(other.latent_tokens, (b.grid, cells), (a.grid, more)))
+    carry_traits(model, other)
+
+
+def carry_traits(model: Mebt, other: Mebt) -> None:
+    """What the other was told of clips; a model that is told more, or of other things, begins without."""
+    same = [(t.name, t.values) for t in model.config.traits] == [(t.name, t.values) for t in other.config.traits]
+    if same and model.trait_embedding is not None and other.trait_embedding is not None:
+        model.trait_embedding.copy_(other.trait_embedding)

@@ -1,18 +1,21 @@
 """Turns rendered clips into token grids once, so that the transformer's training never runs the tokenizer.
 
 `python -m recipe.mebt.tokens --tokenizer runs/tokenizer.pt --clips runs/train.npy --out runs/tokens-flip.npy --flip`
-writes int16 [N, T', H', W']. A clip mirrored (--flip) or backwards (--back) is new data: one file for each.
+writes int16 [N, T', H', W'], and beside it the clips' labels (.jsonl) where they have any. A clip mirrored (--flip) or
+backwards (--back) is new data, with labels of its own: one file for each.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from ..data import Clips
+from ..evaluate.labels import read_labels, transformed
 from ..tokenizer.load import load_tokenizer
 
 
@@ -37,6 +40,10 @@ def main() -> None:
         if start % 100 == 0:
             print(f"{start}/{len(clips)}", flush=True)
     np.save(args.out, np.concatenate(grids))
+    labels = args.clips.with_suffix(".jsonl")
+    if labels.exists():
+        rows = (transformed(row, args.flip, args.back) for row in read_labels([labels], len(clips)))
+        args.out.with_suffix(".jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
 if __name__ == "__main__":

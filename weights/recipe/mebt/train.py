@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +22,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..evaluate.labels import read_labels
 from ..optim import Average, Optimizer, Run
 from ..sampling import spread_order
 from ..schedules import SCHEDULES, masked_count
 from ..tokenizer.load import load_tokenizer
+from ..traits import Trait, all_rows, scene_of, traits_of
 from ..workers import Workers, join_workers
 from .load import load_mebt
 from .model import MEBTS, Block, Grid, Mebt
@@ -58,11 +60,20 @@ def draw_length(longest: int, progress: float, random: np.random.Generator) -> i
     return int(random.integers(1, longest // 2)) * 2
 
 
-def draw_batch(grids: Tensor, size: int, length: int, random: np.random.Generator) -> Tensor:
-    """Random windows of `length` latent frames, [size, length * H' * W']."""
+def load_scenes(paths: list[Path], traits: Sequence[Trait] = ()) -> tuple[tuple[Trait, ...], Tensor]:
+    """What the clips of token files are of, by the labels beside them: the traits, with the clips' own shares unless
+    they are given, and int64 [N, traits]."""
+    scenes = [scene_of(row) for path in paths for row in read_labels([path.with_suffix(".jsonl")])]
+    found = tuple(traits) or traits_of(scenes)
+    return found, all_rows(found, scenes)
+
+
+def draw_batch(grids: Tensor, size: int, length: int, random: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Random windows of `length` latent frames, [size, length * H' * W'], and which clips they are of, [size]."""
     starts = random.integers(grids.shape[1] - length + 1, size=size)
     picks = random.integers(len(grids), size=size)
-    return torch.stack([grids[p, s : s + length].flatten() for p, s in zip(picks, starts, strict=True)])
+    windows = [grids[p, s : s + length].flatten() for p, s in zip(picks, starts, strict=True)]
+    return torch.stack(windows), torch.from_numpy(picks)
 
 
 def draw_first(frames: int, length: int, random: np.random.Generator) -> int:
@@ -103,15 +114,22 @@ def disturbed(tokens: Tensor, context: Tensor, share: float, generator: torch.Ge
 
 
 def loss_of(
-    model: nn.Module, tokens: Tensor, context: Tensor, target: Tensor, first: int = 0, stands_for: float = 1.0
+    model: nn.Module,
+    tokens: Tensor,
+    context: Tensor,
+    target: Tensor,
+    first: int = 0,
+    stands_for: float = 1.0,
+    scene: Tensor | None = None,
 ) -> Tensor:
+    told = {} if scene is None else {"scene": scene}  # an autoregressive transformer is told nothing
     with torch.autocast(tokens.device.type, torch.bfloat16):
-        logits = model(tokens, context, target, first, stands_for)
+        logits = model(tokens, context, target, first, stands_for, **told)
     return F.cross_entropy(logits.float().flatten(0, 1), tokens.gather(1, target).flatten())
 
 
 @torch.no_grad()
-def held_out(model: Mebt, grids: Tensor) -> dict[str, float]:
+def held_out(model: Mebt, grids: Tensor, scenes: Tensor | None = None) -> dict[str, float]:
     """Nats a token on held-out clips, at fixed shares of masked tokens and with fixed masks."""
     model.eval()
     result = {}
@@ -120,10 +138,11 @@ def held_out(model: Mebt, grids: Tensor) -> dict[str, float]:
         generator = torch.Generator().manual_seed(1)
         masked = round(share * grids.shape[1])
         losses = []
-        for part in grids.split(8):
+        for start in range(0, len(grids), 8):
+            part, told = grids[start : start + 8], None if scenes is None else scenes[start : start + 8].to(device)
             context, target = split_positions(part.shape[0], part.shape[1], masked, generator)
             parts = (part.to(device), context.to(device), target.to(device))
-            losses.append(loss_of(model, *parts).item() * part.shape[0])
+            losses.append(loss_of(model, *parts, scene=told).item() * part.shape[0])
         result[f"nll_{share}"] = sum(losses) / grids.shape[0]
     model.train()
     return result
@@ -142,6 +161,7 @@ class Step:
     first: int  # position of the tokens' first in the grid
     latent_frames: int
     stands_for: float = 1.0  # masked tokens for each target
+    scene: Tensor | None = None  # what each clip is of (Mebt.forward)
 
 
 @dataclass(frozen=True)
@@ -160,7 +180,12 @@ class Plan:
     orders: tuple[str, ...] = ("random",)  # in which tokens become known, one a batch; of ORDERS
 
 
-def draw_step(grids: Tensor, step: int, progress: float, plan: Plan, workers: Workers) -> Step:
+UNTOLD = 0.1  # share of clips that the model is not told anything of, so that it can do without
+
+
+def draw_step(
+    grids: Tensor, step: int, progress: float, plan: Plan, workers: Workers, scenes: Tensor | None = None
+) -> Step:
     """This worker's part of a batch. Length and share of masked tokens are the same for all workers."""
     random = np.random.default_rng((plan.seed, step))
     frames, area = plan.frames or grids.shape[1], grids.shape[2] * grids.shape[3]
@@ -173,14 +198,18 @@ def draw_step(grids: Tensor, step: int, progress: float, plan: Plan, workers: Wo
     size = round(plan.batch * (frames / length) ** 0.5)  # a step then takes about as long at any length
     own = np.random.default_rng((plan.seed, step, workers.rank))
     generator = torch.Generator().manual_seed(int(own.integers(2**31)))
-    tokens = draw_batch(grids, workers.share(size), length, own)
+    tokens, picks = draw_batch(grids, workers.share(size), length, own)
     context, target = split_in_order(order, len(tokens), (length, *grids.shape[2:]), masked, generator)
     if plan.noise and random.random() < 0.5:
         tokens = disturbed(tokens, context, plan.noise * random.random(), generator)
     stands_for = 1.0
     if 0 < plan.targets < masked:
         target, stands_for = target[:, : plan.targets], masked / plan.targets
-    return Step((tokens, context, target), first * area, length, stands_for)
+    scene = None
+    if scenes is not None:
+        untold = torch.rand(len(tokens), 1, generator=generator) < UNTOLD
+        scene = scenes[picks].masked_fill(untold, -1)
+    return Step((tokens, context, target), first * area, length, stands_for, scene)
 
 
 def optimize(model: nn.Module, lr: float) -> tuple[Optimizer, Average]:
@@ -206,13 +235,16 @@ def train(
     save_every: int = 100,
     warmup: int = 40,
     cost: Callable[[Step], int] | None = None,
+    scenes: Tensor | None = None,
 ) -> None:
-    """Until the budget of `run` is used up. `watch`: what is logged with every save; `cost`: operations of a step."""
+    """Until the budget of `run` is used up. `watch`: what is logged with every save; `cost`: operations of a step;
+    `scenes`: what the model is told of each clip."""
     recent: list[float] = []
     while run.progress() < 1:
-        step = draw_step(grids, run.step, run.progress(), plan, run.workers)
+        step = draw_step(grids, run.step, run.progress(), plan, run.workers, scenes)
         tokens, context, target = (t.to(run.workers.device) for t in step.tensors)
-        loss = loss_of(run.model, tokens, context, target, step.first, step.stands_for)
+        told = None if step.scene is None else step.scene.to(run.workers.device)
+        loss = loss_of(run.model, tokens, context, target, step.first, step.stands_for, told)
         loss.backward()
         run.update(warmup)
         if cost:
@@ -245,6 +277,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--noise", type=float, default=0.0, help="largest share of wrong codes in a batch's context")
     parser.add_argument("--schedules", choices=list(SCHEDULES), nargs="+", default=["cosine"])
     parser.add_argument("--orders", choices=ORDERS, nargs="+", default=["random"])
+    parser.add_argument("--scenes", action="store_true", help="tell it what clips are of, by the labels beside tokens")
     parser.add_argument("--shortest", type=int, default=0, help="latent frames that the curriculum starts at; 0: none")
     parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--seed", type=int, default=0)
@@ -261,7 +294,8 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     path, log = args.out / "mebt.pt", args.out / "mebt.jsonl"
     torch.manual_seed(args.seed)
-    model = Mebt(MEBTS[args.model])
+    traits, scenes = load_scenes(args.train) if args.scenes else ((), None)
+    model = Mebt(replace(MEBTS[args.model], traits=traits))
     tokenizer = load_tokenizer(args.tokenizer)
     if args.start_tokenizer:
         print(start_from(model, tokenizer, load_mebt(args.start), load_tokenizer(args.start_tokenizer)))
@@ -274,6 +308,7 @@ def main() -> None:
     run = Run(path, log, model, model.config.to_json(), (optimizer, average), args.minutes, workers)
     longest = model.config.grid[0]  # of a longer clip every part is a clip
     grids, validation = load_grids(args.train), load_grids([args.validation])[:, :longest].flatten(1)
+    validation_scenes = load_scenes([args.validation], traits)[1] if args.scenes else None
     if args.compile:
         compile_blocks(model.blocks)
     plan = Plan(
@@ -286,10 +321,11 @@ def main() -> None:
         schedules=tuple(args.schedules),
         orders=tuple(args.orders),
     )
-    train(run, grids, plan, lambda: held_out(model, validation[:16]), args.save_every)
+    few = None if validation_scenes is None else validation_scenes[:16]
+    train(run, grids, plan, lambda: held_out(model, validation[:16], few), args.save_every, scenes=scenes)
     average.load_into(model)
     if workers.first:
-        run.log(**{f"averaged_{k}": v for k, v in held_out(model, validation).items()})
+        run.log(**{f"averaged_{k}": v for k, v in held_out(model, validation, validation_scenes).items()})
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ class Follower(Mebt):
         first: int = 0,
         stands_for: float = 1.0,
         asked: int | None = None,
+        scene: Tensor | None = None,
     ) -> Tensor:
         positions = torch.cat([context, target], 1)
         assert all(len(set(row)) == len(row) for row in positions.tolist())

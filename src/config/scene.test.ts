@@ -1,0 +1,63 @@
+import { describe, expect, it } from 'vitest';
+import { readScene, sceneRows, sceneText, type Trait, traitRows } from './scene';
+
+const TRAITS: readonly Trait[] = [
+  { name: 'hour', values: ['day', 'night'], shares: [[3, 1]] },
+  {
+    name: 'wind',
+    values: ['left', 'right', 'away'],
+    shares: [
+      [1, 1, 2],
+      [1, 1, 0],
+    ],
+  },
+];
+
+describe('the text of a choice', () => {
+  it('is the same for the same choice, and is read back', () => {
+    const text = sceneText(TRAITS, { wind: 'away', hour: 'night' });
+    expect(text).toBe('hour-night.wind-away');
+    expect(text).toBe(sceneText(TRAITS, { hour: 'night', wind: 'away' }));
+    expect(readScene(TRAITS, text)).toEqual({ chosen: { hour: 'night', wind: 'away' }, problems: [] });
+  });
+
+  it('is empty where nothing is chosen', () => {
+    expect(sceneText(TRAITS, {})).toBe('');
+    expect(readScene(TRAITS, '')).toEqual({ chosen: {}, problems: [] });
+  });
+
+  it('goes through an address as it is', () => {
+    expect(String(new URLSearchParams({ scene: 'hour-night.wind-away' }))).toBe('scene=hour-night.wind-away');
+  });
+
+  it.each([
+    ['hour-noon', 'hour “noon” is not known (there are day, night)'],
+    ['hour', 'hour “” is not known (there are day, night)'],
+    ['hour-day-night', 'hour “day-night” is not known (there are day, night)'],
+    ['rain-yes', '“rain” is not known (there are hour, wind)'],
+    ['toString-x', '“toString” is not known (there are hour, wind)'],
+    [`${'x'.repeat(500)}-y`, `“${'x'.repeat(23)}…” is not known (there are hour, wind)`],
+  ])('says of %s what there is, and reads the rest', (text, words) => {
+    const { chosen, problems } = readScene(TRAITS, `${text}.wind-left`);
+    expect(chosen).toEqual({ wind: 'left' });
+    expect(problems).toEqual([`Scene: ${words}`]);
+  });
+
+  it('says that a model cannot be told', () => {
+    expect(readScene([], 'hour-day').problems).toEqual([
+      'Scene: “hour” is not known (this model cannot be told what a clip is to be of)',
+    ]);
+  });
+});
+
+describe('sceneRows', () => {
+  it('counts through the values of all traits', () => {
+    expect(traitRows(TRAITS)).toBe(5);
+    expect(sceneRows(TRAITS, { hour: 'day', wind: 'left' })).toEqual([0, 2]);
+    expect(sceneRows(TRAITS, { hour: 'night', wind: 'away' })).toEqual([1, 4]);
+  });
+
+  it('refuses a scene that leaves something open', () => {
+    expect(() => sceneRows(TRAITS, { hour: 'day' })).toThrow('wind must be one of left, right, away');
+  });
+});

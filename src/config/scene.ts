@@ -1,0 +1,86 @@
+/**
+ * What a clip is of, in words that the model is told before it begins: the hour, the clouds, the wind. Which traits there
+ * are, and their values, is the model's; a scene says a value for each of them, a choice for some.
+ *
+ * As text (address, command line) a choice is `hour-night.wind-left`, in the order of the model's traits, so that the same
+ * choice is the same text; nothing chosen is the empty text.
+ */
+
+export interface Trait {
+  /** Small letters, as all names and values here. */
+  readonly name: string;
+  readonly values: readonly string[];
+  /**
+   * How often each value is met, one row for each value of the model's first trait; the first trait has one row. Weights,
+   * not below 0.
+   */
+  readonly shares: readonly (readonly number[])[];
+}
+
+/** Values by the traits' names. */
+export type Scene = Readonly<Record<string, string>>;
+
+/** Names and values of traits. */
+export const TRAIT_WORD = /^[a-z]{1,24}$/;
+
+/** The text of a choice. Traits that the model has not are left out. */
+export function sceneText(traits: readonly Trait[], chosen: Scene): string {
+  const named = traits.filter(({ name }) => chosen[name] !== undefined);
+  return named.map(({ name }) => `${name}-${chosen[name]}`).join('.');
+}
+
+export interface ReadScene {
+  readonly chosen: Scene;
+  /** What could not be read, and is left open: sentences without their ends. */
+  readonly problems: readonly string[];
+}
+
+/** Reads the text of a choice. Never throws. */
+export function readScene(traits: readonly Trait[], text: string): ReadScene {
+  const chosen: Record<string, string> = {};
+  const problems: string[] = [];
+  for (const word of text.split('.').filter((part) => part !== '')) {
+    const [name = '', ...rest] = word.split('-');
+    const value = rest.join('-');
+    const trait = traits.find((known) => known.name === name);
+    if (trait?.values.includes(value)) chosen[name] = value;
+    else if (trait)
+      problems.push(`Scene: ${name} “${shorten(value)}” is not known (there are ${trait.values.join(', ')})`);
+    else problems.push(unknownTrait(traits, name));
+  }
+  return { chosen, problems };
+}
+
+function unknownTrait(traits: readonly Trait[], name: string): string {
+  const names = traits.map((trait) => trait.name);
+  return names.length === 0
+    ? `Scene: “${shorten(name)}” is not known (this model cannot be told what a clip is to be of)`
+    : `Scene: “${shorten(name)}” is not known (there are ${names.join(', ')})`;
+}
+
+/**
+ * Rows of the table that has one row for each value of each trait, in their order: those of the values of `scene`.
+ * @throws RangeError where a trait has no value, or one that it does not know
+ */
+export function sceneRows(traits: readonly Trait[], scene: Scene): number[] {
+  let before = 0;
+  return traits.map(({ name, values }) => {
+    const place = values.indexOf(scene[name] ?? '');
+    if (place < 0) {
+      throw new RangeError(`Scene: ${name} must be one of ${values.join(', ')}, got ${scene[name]}.`);
+    }
+    const row = before + place;
+    before += values.length;
+    return row;
+  });
+}
+
+/** Rows of that table. */
+export function traitRows(traits: readonly Trait[]): number {
+  return traits.reduce((sum, { values }) => sum + values.length, 0);
+}
+
+/** A value pasted into a sentence must not be a page long. */
+function shorten(text: string): string {
+  return text.length > 24 ? `${text.slice(0, 23)}…` : text;
+}

@@ -1,0 +1,107 @@
+"""What a model is told of a clip: read off the labels, drawn by its shares, and added to every latent token."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from recipe.evaluate.labels import transformed
+from recipe.fixtures.models import random_mebt
+from recipe.mebt.model import Mebt, MebtConfig, mebt_modes
+from recipe.mebt.start import go_on_from
+from recipe.mebt.train import UNTOLD, Plan, draw_step
+from recipe.sky.scene import draw_scene as draw_sky
+from recipe.traits import all_rows, draw_scene, drawn_rows, parse_scene, rows_of, scene_of, traits_of
+from recipe.workers import Workers
+
+torch.set_num_threads(1)
+LABELS = [draw_sky(seed, "sky-128").labels() for seed in range(400)]
+SCENES = [scene_of(row) for row in LABELS]
+TRAITS = traits_of(SCENES)
+CONFIG = MebtConfig(60, (2, 4, 4), 72, 2, 4, mebt_modes(1, 1), TRAITS)
+
+
+def drawn(chosen: dict[str, str], count: int = 2000) -> list[dict[str, str]]:
+    return [draw_scene(TRAITS, chosen, np.random.default_rng(seed)) for seed in range(count)]
+
+
+def share(scenes: list[dict[str, str]], **values: str) -> float:
+    return float(np.mean([all(scene[name] == value for name, value in values.items()) for scene in scenes]))
+
+
+def test_mirrored_clips_have_the_other_wind_and_nothing_else() -> None:
+    other = {"left": "right", "right": "left"}
+    for row, scene in zip(LABELS, SCENES, strict=True):
+        mirrored = scene_of(transformed(row, True, False))
+        assert mirrored == scene | {"wind": other.get(scene["wind"], scene["wind"])}
+
+
+def test_scenes_are_drawn_as_clips_are_spread() -> None:
+    scenes = drawn({})
+    for value in TRAITS[0].values:
+        assert share(scenes, hour=value) == pytest.approx(share(SCENES, hour=value), abs=0.04)
+    assert share(scenes, hour="night", moon="yes") == pytest.approx(share(SCENES, hour="night", moon="yes"), abs=0.04)
+    assert share(scenes, hour="morning", moon="yes") < 0.01
+
+
+def test_what_is_chosen_stays_and_the_rest_follows() -> None:
+    scenes = drawn({"moon": "yes", "clouds": "clear"}, 500)
+    assert share(scenes, moon="yes", clouds="clear") == 1
+    assert share(scenes, hour="night") > 2.5 * share(SCENES, hour="night")
+    assert parse_scene("moon-yes.clouds-clear") == {"moon": "yes", "clouds": "clear"}
+    assert parse_scene("") == {}
+
+
+@pytest.mark.parametrize("chosen", [{"moon": "half"}, {"hour": ""}, {"weather": "fine"}])
+def test_what_there_is_none_of_is_refused(chosen: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="there are"):
+        draw_scene(TRAITS, chosen, np.random.default_rng(0))
+
+
+def test_models_that_are_told_nothing_take_no_scene() -> None:
+    assert drawn_rows((), {}, 1) is None
+    with pytest.raises(ValueError, match="no traits"):
+        drawn_rows((), {"hour": "night"}, 1)
+
+
+def inputs() -> tuple[torch.Tensor, ...]:
+    return torch.arange(32).view(1, -1) % 60, *torch.arange(32).view(1, -1).split(16, 1)
+
+
+def test_a_table_of_zeros_changes_nothing_and_an_open_trait_adds_nothing() -> None:
+    other = random_mebt(replace(CONFIG, traits=()), 1)
+    model = Mebt(CONFIG).eval().requires_grad_(False)
+    go_on_from(model, other)
+    scene = all_rows(TRAITS, SCENES[:1])
+    plain = other(*inputs())
+    assert torch.equal(model(*inputs(), scene=scene), plain)
+    assert model.trait_embedding is not None
+    model.trait_embedding.normal_()
+    assert torch.equal(model(*inputs(), scene=torch.full_like(scene, -1)), plain)
+    assert not torch.allclose(model(*inputs(), scene=scene), plain)
+    model.latent_tokens.add_(model.trait_embedding[rows_of(TRAITS, SCENES[0])].sum(0))
+    assert torch.allclose(model(*inputs()), model(*inputs(), scene=torch.full_like(scene, -1)))
+
+
+def test_training_tells_what_its_clips_are_of_but_not_always() -> None:
+    grids = torch.arange(40).view(40, 1, 1, 1).expand(40, 2, 4, 4)  # every token is the number of its clip
+    scenes = all_rows(TRAITS, SCENES[:40])
+    workers, untold, clips = Workers(0, 1, torch.device("cpu")), 0, 0
+    for i in range(60):
+        step = draw_step(grids, i, 0.5, Plan(8), workers, scenes)
+        assert step.scene is not None
+        for tokens, scene in zip(step.tensors[0], step.scene, strict=True):
+            clips, untold = clips + 1, untold + int(scene[0] < 0)
+            assert scene[0] < 0 or torch.equal(scene, scenes[int(tokens[0])])
+    assert untold / clips == pytest.approx(UNTOLD, abs=0.05)
+
+
+def test_the_config_survives_its_json() -> None:
+    data: dict[str, Any] = CONFIG.to_json()
+    assert MebtConfig.from_json(data) == CONFIG
+    del data["traits"]  # as checkpoints from before have it
+    assert MebtConfig.from_json(data).traits == ()

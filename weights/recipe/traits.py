@@ -1,0 +1,142 @@
+"""What a clip is of, in words that a transformer is told before it begins: the hour, the clouds, the wind.
+
+A trait has a few values; a clip has one of each trait's. Tokens that are drawn together do not know of one another, so
+that what all of them must agree on (day or night, which way the clouds go) is better known to all of them beforehand. A
+scene that nobody chose is drawn by the shares that values have among the training clips: of the first trait outright,
+of every other trait given the first.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .evaluate.labels import Labels
+
+Scene = dict[str, str]  # a value for every trait
+
+
+@dataclass(frozen=True)
+class Trait:
+    name: str
+    values: tuple[str, ...]
+    shares: tuple[tuple[float, ...], ...]  # one row for each value of the first trait; the first trait has one row
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> Trait:
+        return Trait(data["name"], tuple(data["values"]), tuple(tuple(row) for row in data["shares"]))
+
+
+def hour_of(row: Labels) -> str:
+    rising = row["sun_elevation_last"] > row["sun_elevation_first"]
+    names = {"golden": ("sunset", "sunrise"), "day": ("afternoon", "morning"), "night": ("night", "night")}
+    return names[row["hour"]][rising]
+
+
+def wind_of(row: Labels) -> str:
+    """Where clouds go in the picture; see sky/clouds.py for the axes."""
+    angle = math.radians(row["wind_direction"])
+    across, depth = math.cos(angle), math.sin(angle)
+    if abs(across) > abs(depth):
+        return "left" if across > 0 else "right"
+    return "nearer" if depth > 0 else "away"
+
+
+CALM = {"sky-64": 0.25, "sky-128": 0.186}  # medians of the wind's speed
+
+# How each trait is read off the renderer's labels, and its values in the order in which people are shown them.
+SKY = {
+    "hour": (hour_of, ("sunrise", "morning", "afternoon", "sunset", "night")),
+    "clouds": (lambda row: row["cover"], ("clear", "few", "scattered", "broken", "overcast")),
+    "wind": (wind_of, ("left", "right", "nearer", "away")),
+    "pace": (lambda row: "calm" if row["wind_speed"] < CALM[row["variety"]] else "brisk", ("calm", "brisk")),
+    "land": (lambda row: row["land"], ("plain", "rolling", "ridges", "jagged", "forest")),
+    "water": (lambda row: "yes" if row["water"] else "no", ("no", "yes")),
+    "fog": (lambda row: "yes" if row["fog"] > 0 else "no", ("no", "yes")),
+    "town": (lambda row: "yes" if row["lights"] > 0 else "no", ("no", "yes")),
+    "moon": (lambda row: "yes" if row["moon"] else "no", ("no", "yes")),
+}
+
+
+def scene_of(row: Labels) -> Scene:
+    """Of the renderer's labels of a clip."""
+    return {name: read(row) for name, (read, _) in SKY.items()}
+
+
+def traits_of(scenes: Sequence[Scene]) -> tuple[Trait, ...]:
+    """The traits that tell these clips apart, with the shares that their values have among them; every value has been
+    seen once more than it was, so that none is impossible."""
+    telling = {name: values for name, (_, values) in SKY.items() if len({scene[name] for scene in scenes}) > 1}
+    first, first_values = next(iter(telling.items()))
+    found = []
+    for name, values in telling.items():
+        groups = [None] if name == first else list(first_values)
+        rows = []
+        for group in groups:
+            of_group = [s[name] for s in scenes if group is None or s[first] == group]
+            counts = np.array([1 + of_group.count(value) for value in values], dtype=np.float64)
+            rows.append(tuple(round(float(x), 4) for x in counts / counts.sum()))
+        found.append(Trait(name, values, tuple(rows)))
+    return tuple(found)
+
+
+def check(traits: Sequence[Trait], chosen: Mapping[str, str]) -> None:
+    """Raises ValueError for a trait, or a value of one, that there is none of."""
+    values = {trait.name: trait.values for trait in traits}
+    for name, value in chosen.items():
+        if name not in values:
+            raise ValueError(f"scene: there are {', '.join(values) or 'no traits that it is told'}, not {name!r}.")
+        if value not in values[name]:
+            raise ValueError(f"{name}: there are {', '.join(values[name])}, not {value!r}.")
+
+
+def rows_of(traits: Sequence[Trait], scene: Scene) -> list[int]:
+    """Of the table that has one row for each value of each trait, in their order."""
+    rows, before = [], 0
+    for trait in traits:
+        rows.append(before + trait.values.index(scene[trait.name]))
+        before += len(trait.values)
+    return rows
+
+
+def all_rows(traits: Sequence[Trait], scenes: Sequence[Scene]) -> Tensor:
+    """int64 [N, traits]."""
+    return torch.tensor([rows_of(traits, scene) for scene in scenes]).view(len(scenes), len(traits))
+
+
+def draw_scene(traits: Sequence[Trait], chosen: Mapping[str, str], random: np.random.Generator) -> Scene:
+    """What is not chosen, by its shares given what is. Draws one number a trait, chosen or not.
+
+    Raises ValueError for a trait or a value that there is none of.
+    """
+    check(traits, chosen)
+    first = traits[0]
+    weights = np.array(first.shares[0])
+    for trait in traits[1:]:
+        if trait.name in chosen:
+            place = trait.values.index(chosen[trait.name])
+            weights = weights * [row[place] for row in trait.shares]
+    scene: Scene = {}
+    for trait in traits:
+        odds = weights if trait is first else np.array(trait.shares[first.values.index(scene[first.name])])
+        drawn = int(np.searchsorted(odds.cumsum(), random.random() * odds.sum(), side="right"))
+        scene[trait.name] = chosen.get(trait.name, trait.values[min(drawn, len(odds) - 1)])
+    return scene
+
+
+def parse_scene(text: str) -> Scene:
+    """`hour-night.wind-left`, as the page's address has it -> {hour: night, wind: left}."""
+    return dict(tuple(word.split("-", 1)) for word in text.split(".") if word)  # type: ignore[misc]
+
+
+def drawn_rows(traits: Sequence[Trait], chosen: Mapping[str, str], seed: int) -> Tensor | None:
+    """What a sampler tells the model of the clip of a seed, [1, traits]; None for a model that is told nothing."""
+    if not traits and not chosen:
+        return None
+    return all_rows(traits, [draw_scene(traits, chosen, np.random.default_rng([seed, 0x5CE4E]))])
