@@ -1,11 +1,13 @@
 /**
  * Clips on disk for the evaluation in Python: clips.npy, uint8 [N, T, H, W, 3], and clips.json beside it, which says how
- * they were made and how many are finished. A clip counts once it is written whole; what follows it is no data.
+ * they were made, how many are finished, and what each is of, where the model was told. A clip counts once it is written
+ * whole; what follows it is no data.
  */
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
+import type { Scene } from '../src/config/scene';
 import type { ClipData } from '../src/worker/protocol';
 
 /** T, H, W. */
@@ -25,6 +27,7 @@ export class ClipFile {
     private readonly extent: ClipExtent,
     private readonly count: number,
     private finished: number,
+    private readonly scenes: Scene[],
   ) {}
 
   /**
@@ -33,10 +36,10 @@ export class ClipFile {
    */
   static async open(folder: string, recipe: Recipe, extent: ClipExtent, count: number): Promise<ClipFile> {
     mkdirSync(folder, { recursive: true });
-    const finished = finishedIn(folder, recipe);
+    const { finished, scenes } = finishedIn(folder, recipe);
     const path = join(folder, 'clips.npy');
     const file = await open(path, existsSync(path) && finished > 0 ? 'r+' : 'w+');
-    const clips = new ClipFile(file, folder, recipe, extent, Math.max(count, finished), finished);
+    const clips = new ClipFile(file, folder, recipe, extent, Math.max(count, finished), finished, scenes);
     await clips.begin();
     return clips;
   }
@@ -46,8 +49,8 @@ export class ClipFile {
     return this.finished;
   }
 
-  /** Appends a clip; its alpha is dropped. */
-  async write({ pixels, frames, height, width }: ClipData): Promise<void> {
+  /** Appends a clip; its alpha is dropped. `scene`: what the model was told, of all clips of a folder or of none. */
+  async write({ pixels, frames, height, width }: ClipData, scene: Scene | null): Promise<void> {
     const [t, h, w] = this.extent;
     if (frames !== t || height !== h || width !== w) {
       throw new RangeError(
@@ -59,6 +62,7 @@ export class ClipFile {
     await this.file.write(bytes, 0, bytes.length, HEADER_BYTES + this.finished * bytes.length);
     await this.file.datasync();
     this.finished++;
+    if (scene) this.scenes.push(scene);
     this.describe();
   }
 
@@ -77,22 +81,26 @@ export class ClipFile {
   /** By way of another name, so that an interruption never leaves half a file. */
   private describe(): void {
     const path = join(this.folder, 'clips.json');
-    const facts = { ...this.recipe, count: this.count, finished: this.finished };
+    const scenes = this.scenes.length > 0 ? { scenes: this.scenes } : {};
+    const facts = { ...this.recipe, count: this.count, finished: this.finished, ...scenes };
     writeFileSync(`${path}.new`, `${JSON.stringify(facts, null, 1)}\n`);
     renameSync(`${path}.new`, path);
   }
 }
 
-function finishedIn(folder: string, recipe: Recipe): number {
+function finishedIn(folder: string, recipe: Recipe): { finished: number; scenes: Scene[] } {
   const path = join(folder, 'clips.json');
-  if (!existsSync(path)) return 0;
-  const { count: _count, finished, ...found } = JSON.parse(readFileSync(path, 'utf8')) as Recipe;
+  if (!existsSync(path)) return { finished: 0, scenes: [] };
+  const { count: _count, finished, scenes, ...found } = JSON.parse(readFileSync(path, 'utf8')) as Recipe;
   if (!isDeepStrictEqual(found, JSON.parse(JSON.stringify(recipe)))) {
     throw new Error(
       `${folder} holds clips that were made otherwise: ${JSON.stringify(found)}. Name another folder, or remove it.`,
     );
   }
-  return typeof finished === 'number' ? finished : 0;
+  return {
+    finished: typeof finished === 'number' ? finished : 0,
+    scenes: Array.isArray(scenes) ? (scenes as Scene[]) : [],
+  };
 }
 
 /** RGBA8 → RGB8. */

@@ -40,16 +40,17 @@ describe('ClipFile', () => {
   it('goes on where it stopped, and its count may grow', async () => {
     const out = join(folder, 'grown');
     const first = await ClipFile.open(out, { steps: 4 }, extent, 2);
-    await first.write(clip(7));
+    await first.write(clip(7), { hour: 'day' });
     await first.close();
-    expect(facts(out)).toEqual({ steps: 4, count: 2, finished: 1 });
+    expect(facts(out)).toEqual({ steps: 4, count: 2, finished: 1, scenes: [{ hour: 'day' }] });
     const second = await ClipFile.open(out, { steps: 4 }, extent, 3);
     expect(second.done).toBe(1);
-    await second.write(clip(8));
-    await second.write(clip(9));
-    await expect(second.write(clip(10))).rejects.toThrow('all 3 clips are written');
+    await second.write(clip(8), { hour: 'night' });
+    await second.write(clip(9), { hour: 'day' });
+    await expect(second.write(clip(10), null)).rejects.toThrow('all 3 clips are written');
     await second.close();
-    expect(facts(out)).toEqual({ steps: 4, count: 3, finished: 3 });
+    const scenes = ['day', 'night', 'day'].map((hour) => ({ hour }));
+    expect(facts(out)).toEqual({ steps: 4, count: 3, finished: 3, scenes });
     expect([...bytes(out).subarray(0, 128)]).toEqual([...npyHeader([3, 2, 1, 2, 3])]);
     const pixels = [7, 8, 9].flatMap((n) => [...withoutAlpha(clip(n).pixels)]);
     expect([...bytes(out).subarray(128)]).toEqual(pixels);
@@ -58,7 +59,7 @@ describe('ClipFile', () => {
   it('refuses clips of other settings and of another size', async () => {
     const out = join(folder, 'other');
     const clips = await ClipFile.open(out, { steps: 4 }, extent, 1);
-    await expect(clips.write(clip(1, 3))).rejects.toThrow(
+    await expect(clips.write(clip(1, 3), null)).rejects.toThrow(
       'clips are 2×1×2 (frames, rows, columns), got 3×1×2',
     );
     await clips.close();

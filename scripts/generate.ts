@@ -8,7 +8,7 @@ import { downsampleOf, lengthsOf } from '../src/config/model';
 import { gpuFailures, switchBackend } from '../src/kernels/testing/backends';
 import { loadWeights } from '../src/loader';
 import { createEngine, type Engine } from '../src/pipeline/engine';
-import { generate } from '../src/pipeline/generate';
+import { generate, sceneOf } from '../src/pipeline/generate';
 import { planWindows } from '../src/sampling/windows';
 import type { ClipData } from '../src/worker/protocol';
 import { type ClipExtent, ClipFile, type Recipe } from './clipFile';
@@ -92,7 +92,8 @@ async function makeClips(
   try {
     while (clips.done < count) {
       const seed = (options.seed + clips.done) >>> 0;
-      await clips.write(await oneClip(engine, { ...options, seed }, signal));
+      const own = { ...options, seed };
+      await clips.write(await oneClip(engine, own, signal), sceneOf(engine, own));
       const each = (performance.now() - began) / 1000 / (clips.done - before);
       bar.update(clips.done, { each: each.toFixed(1) });
     }

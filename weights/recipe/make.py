@@ -46,7 +46,7 @@ class Step:
         if self.processes == 1:
             return [sys.executable, "-m", *self.arguments]
         torchrun = ["-m", "torch.distributed.run", f"--nproc-per-node={self.processes}"]
-        return [sys.executable, *torchrun, "-m", *self.arguments]
+        return [sys.executable, *torchrun, "-m", "--", *self.arguments]  # or it takes --start for its own
 
 
 def call(module: str, *places: str, **options: Value) -> list[str]:

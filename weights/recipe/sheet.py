@@ -22,7 +22,7 @@ from .mebt.load import load_mebt
 from .sampling import ORDERS, SAMPLING, sample_tokens
 from .schedules import SCHEDULES
 from .tokenizer.load import load_tokenizer
-from .traits import drawn_rows, parse_scene
+from .traits import all_rows, parse_scene, scene_of_seed
 
 
 def strip(video: Tensor, columns: int) -> np.ndarray:
@@ -76,7 +76,8 @@ def main() -> None:
             rows += [strip(video, args.columns), strip(decoded, args.columns)]
     else:
         mebt = load_mebt(args.mebt)
-        told = [drawn_rows(mebt.config.traits, parse_scene(args.scene), args.seed + i) for i in range(args.count)]
+        traits, chosen = mebt.config.traits, parse_scene(args.scene)
+        scenes = [scene_of_seed(traits, chosen, args.seed + i) for i in range(args.count)]
         ids = sample_tokens(
             mebt,
             args.count,
@@ -92,7 +93,7 @@ def main() -> None:
             top_p=args.top_p,
             order=args.order,
             targets=args.targets,
-            scene=torch.cat([row for row in told if row is not None]) if mebt.config.traits else None,
+            scene=all_rows(traits, [scene for scene in scenes if scene]) if traits else None,
         )
         rows = [strip(tokenizer.decode_tokens(one.unsqueeze(0))[0], args.columns) for one in ids]
     save(rows, args.out, args.scale)

@@ -50,23 +50,48 @@ def wind_of(row: Labels) -> str:
 
 CALM = {"sky-64": 0.25, "sky-128": 0.186}  # medians of the wind's speed
 
+
+def pace_of(row: Labels) -> str:
+    return "calm" if row["wind_speed"] < CALM[row.get("variety", "sky-64")] else "brisk"
+
+
+def yes(value: object) -> str:
+    return "yes" if value else "no"
+
+
 # How each trait is read off the renderer's labels, and its values in the order in which people are shown them.
 SKY = {
     "hour": (hour_of, ("sunrise", "morning", "afternoon", "sunset", "night")),
     "clouds": (lambda row: row["cover"], ("clear", "few", "scattered", "broken", "overcast")),
     "wind": (wind_of, ("left", "right", "nearer", "away")),
-    "pace": (lambda row: "calm" if row["wind_speed"] < CALM[row["variety"]] else "brisk", ("calm", "brisk")),
+    "pace": (pace_of, ("calm", "brisk")),
     "land": (lambda row: row["land"], ("plain", "rolling", "ridges", "jagged", "forest")),
-    "water": (lambda row: "yes" if row["water"] else "no", ("no", "yes")),
-    "fog": (lambda row: "yes" if row["fog"] > 0 else "no", ("no", "yes")),
-    "town": (lambda row: "yes" if row["lights"] > 0 else "no", ("no", "yes")),
-    "moon": (lambda row: "yes" if row["moon"] else "no", ("no", "yes")),
+    "water": (lambda row: yes(row.get("water")), ("no", "yes")),
+    "fog": (lambda row: yes(row.get("fog")), ("no", "yes")),
+    "town": (lambda row: yes(row.get("lights")), ("no", "yes")),
+    "moon": (lambda row: yes(row.get("moon")), ("no", "yes")),
 }
 
 
 def scene_of(row: Labels) -> Scene:
     """Of the renderer's labels of a clip."""
     return {name: read(row) for name, (read, _) in SKY.items()}
+
+
+# The middle of each wind's quarter.
+WINDS = {"left": 0.0, "nearer": 90.0, "right": 180.0, "away": 270.0}
+HOURS = {"sunrise": "golden", "sunset": "golden", "morning": "day", "afternoon": "day", "night": "night"}
+
+
+def labels_of(scene: Scene) -> Labels:
+    """The renderer's labels, as far as a scene says them: what a network that reads labels can find of it in a clip."""
+    labels: Labels = {}
+    if "hour" in scene:
+        labels["hour"] = HOURS[scene["hour"]]
+    if "wind" in scene and scene.get("clouds") != "clear":
+        labels["wind_direction"] = WINDS[scene["wind"]]
+    labels |= {label: scene[name] for name, label in (("clouds", "cover"), ("land", "land")) if name in scene}
+    return labels | {name: scene[name] == "yes" for name in ("water", "moon") if name in scene}
 
 
 def traits_of(scenes: Sequence[Scene]) -> tuple[Trait, ...]:
@@ -135,8 +160,8 @@ def parse_scene(text: str) -> Scene:
     return dict(tuple(word.split("-", 1)) for word in text.split(".") if word)  # type: ignore[misc]
 
 
-def drawn_rows(traits: Sequence[Trait], chosen: Mapping[str, str], seed: int) -> Tensor | None:
-    """What a sampler tells the model of the clip of a seed, [1, traits]; None for a model that is told nothing."""
+def scene_of_seed(traits: Sequence[Trait], chosen: Mapping[str, str], seed: int) -> Scene | None:
+    """What a sampler tells the model of the clip of a seed; None for a model that is told nothing."""
     if not traits and not chosen:
         return None
-    return all_rows(traits, [draw_scene(traits, chosen, np.random.default_rng([seed, 0x5CE4E]))])
+    return draw_scene(traits, chosen, np.random.default_rng([seed, 0x5CE4E]))

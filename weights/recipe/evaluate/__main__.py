@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import torch
 from ..measures import HOURS, Array, hour, shares
 from ..mebt.load import load_mebt
 from ..tokenizer.load import load_tokenizer
+from ..traits import Scene, labels_of, scene_of
 from .clips import Clips, open_clips
 from .course import describe_course, describe_seams, seamless_places
 from .distance import between_halves, compare, frechet
@@ -36,6 +38,11 @@ FEWEST = 8  # clips of which a distance is worth a number
 def hours_of(clips: Array) -> dict[str, float]:
     found = shares([hour(clip) for clip in clips])
     return {name: found[name] for name in HOURS}
+
+
+def told(network: Network, scenes: Sequence[Scene], outs: list[Array]) -> dict[str, Any]:
+    """How well the network, whose `outs` are what it reads off the clips, finds what they were told to be of."""
+    return accuracy(network.targets, outs, *encode([labels_of(scene) for scene in scenes], network.targets))
 
 
 def measure(clips: Clips, features: Array, real: Array, own: Array | None = None) -> dict[str, Any]:
@@ -55,9 +62,15 @@ def measure(clips: Clips, features: Array, real: Array, own: Array | None = None
 
 
 def measure_real(
-    test: Clips, network: Network, features: Array, labels: list[Labels] | None, kept: dict[str, Any]
+    test: Clips,
+    network: Network,
+    features: Array,
+    labels: list[Labels] | None,
+    kept: dict[str, Any],
+    tell: bool,
 ) -> dict[str, Any]:
-    """The renderer's own clips, as perfect samples would be. What no network has a part in is taken from `kept`."""
+    """The renderer's own clips, as perfect samples would be. What no network has a part in is taken from `kept`.
+    `tell`: their labels are the renderer's, which say what each is of."""
     facts: dict[str, Any] = {"name": "held-out clips", "clips": len(test), "frames": test.array.shape[1]}
     facts["distance"] = between_halves(features, len(test) // 2, REPEATS)
     if all(kept.get(name) == facts[name] for name in ("clips", "frames")):
@@ -70,7 +83,10 @@ def measure_real(
             facts["seams"] = describe_seams(test.array[:64], places)
     if labels:
         values, valid = encode(labels, network.targets)
-        facts["read"] = accuracy(network.targets, read_clips(network, test.array)[1], values, valid)
+        outs = read_clips(network, test.array)[1]
+        facts["read"] = accuracy(network.targets, outs, values, valid)
+        if tell:
+            facts["told"] = told(network, [scene_of(row) for row in labels], outs)
         facts["read"] |= read_damages(network, test.array[:48])
     return facts
 
@@ -146,8 +162,9 @@ def evaluate(args: argparse.Namespace, kept: dict[str, Any]) -> dict[str, Any]:
     if accuracies.exists():
         report["network"] = json.loads(accuracies.read_text())
     held = kept.get("held_out", {})
-    if not same or held.get("clips") != len(test):
-        report["held_out"] = measure_real(test, network, features, labels, held)
+    tell = any(open_clips(named(text)[1]).scenes for text in args.samples)
+    if not same or held.get("clips") != len(test) or (tell and "told" not in held):
+        report["held_out"] = measure_real(test, network, features, labels, held, tell or "told" in held)
     rebuilt = features[:0]
     if args.reconstructions:
         clips = open_clips(args.reconstructions, "reconstructions")
@@ -158,8 +175,10 @@ def evaluate(args: argparse.Namespace, kept: dict[str, Any]) -> dict[str, Any]:
         name, path = named(text)
         print(f"samples: {name}", flush=True)
         clips = open_clips(path, name, args.count)
-        found = features_of(network, clips.array[:, -test.array.shape[1] :])  # of longer clips their ends
+        found, outs = read_clips(network, clips.array[:, -test.array.shape[1] :])  # of longer clips their ends
         rows[name] = row = measure(clips, found, real(clips.array.shape[1]))
+        if clips.scenes:
+            row["told"] = told(network, clips.scenes, outs)
         if "distance" in row and len(rebuilt) and clips.array.shape[1] >= test.array.shape[1]:
             row["frechet_of_reconstructions"] = of_reconstructions(found, rebuilt, features[len(rebuilt) :])
     report["samples"] = list(rows.values())

@@ -1,5 +1,6 @@
 """Clips on disk, as `npm run generate` writes them: FOLDER/clips.npy, uint8 [N, T, H, W, 3], and clips.json with how
-they were made and how many are finished. A bare .npy is read, too. No measures in here.
+they were made, how many are finished, and what each is of, where the model was told. A bare .npy is read, too. No
+measures in here.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ class Clips:
     name: str
     array: Array  # uint8 [N, T, H, W, 3]
     made: dict[str, Any]  # of clips.json; empty for a bare file
+    scenes: tuple[dict[str, str], ...] = ()  # what each was told to be of (recipe.traits); empty where nothing was told
 
     def __len__(self) -> int:
         return len(self.array)
@@ -46,7 +48,9 @@ def open_clips(path: Path, name: str | None = None, count: int | None = None) ->
     finished = int(made.get("finished", len(array)))
     if finished < 2:
         raise ValueError(f"{path}: {finished} clips are finished, two are the least that can be compared")
-    return Clips(name or path.stem, array[: min(finished, count or finished)], made)
+    count = min(finished, count or finished)
+    scenes = tuple(made.pop("scenes", ()))
+    return Clips(name or path.stem, array[:count], made, scenes[:count])
 
 
 class ClipWriter:
@@ -57,10 +61,12 @@ class ClipWriter:
         self.facts, self.recipe = folder / "clips.json", json.loads(json.dumps(recipe))
         path, shape = folder / "clips.npy", (count, *extent, 3)
         self.finished = 0
+        self.scenes: list[dict[str, str]] = []
         if self.facts.exists():
             found = json.loads(self.facts.read_text())
             self.finished = int(found.pop("finished"))
             found.pop("count")
+            self.scenes = found.pop("scenes", [])
             if found != self.recipe:
                 raise ValueError(f"{folder} holds clips that were made otherwise: {found}. Name another folder.")
         old = np.load(path)[: self.finished] if self.finished else None
@@ -72,8 +78,12 @@ class ClipWriter:
                 self.array[: len(old)] = old[:count]
         self.count = count
 
-    def write(self, clip: Array) -> None:
+    def write(self, clip: Array, scene: dict[str, str] | None = None) -> None:
+        """`scene`: what the clip was told to be of; for all clips of a folder or for none."""
         self.array[self.finished] = clip
         self.finished += 1
-        text = json.dumps(self.recipe | {"count": self.count, "finished": self.finished}, indent=1)
-        self.facts.write_text(text + "\n")
+        facts = self.recipe | {"count": self.count, "finished": self.finished}
+        if scene is not None:
+            self.scenes.append(scene)
+            facts["scenes"] = self.scenes
+        self.facts.write_text(json.dumps(facts, indent=1) + "\n")

@@ -122,6 +122,22 @@ def hours(report: Row) -> str:
     return table(["", *names], [[row["name"], *(percent(row["hours"][n]) for n in names)] for row in all_rows(report)])
 
 
+TOLD = ("hour", "cover", "land", "water", "moon")
+
+
+def told(report: Row) -> str:
+    """What clips were told to be of, as the network reads it off them; of held-out clips what they are of."""
+    head = ["", "clips", *TOLD, "wind, off by"]
+    rows = []
+    for row in all_rows(report):
+        if "told" not in row:
+            continue
+        shares = [percent(row["told"][name]["right"]) for name in TOLD if name in row["told"]]
+        wind = row["told"].get("wind_direction", {}).get("mean_error_degrees")
+        rows.append([row["name"], str(row["clips"]), *shares, "" if wind is None else f"{wind:.0f}°"])
+    return table(head, rows)
+
+
 def readings(labels: Row) -> str:
     rows = []
     for name, facts in labels.items():
@@ -166,6 +182,8 @@ def markdown(report: Row) -> str:
         ("What lasts through a clip", courses(report)),
         ("Hours", hours(report)),
     ]
+    if any("told" in row for row in report["samples"]):
+        parts.append(("What was told, as the network reads it", told(report)))
     if any("seams" in row for row in report["samples"]):
         parts.append(("Across seams, and at places of held-out clips that have none", seams(report)))
     if "tokenizer" in report:

@@ -23,7 +23,7 @@ from ..sampling import ORDERS, SAMPLING, sample_tokens
 from ..schedules import SCHEDULES
 from ..tokenizer.load import load_tokenizer
 from ..tokenizer.model import Tokenizer
-from ..traits import drawn_rows, parse_scene
+from ..traits import all_rows, parse_scene, scene_of_seed
 from .clips import ClipWriter
 from .labels import Array
 from .network import to_video
@@ -114,10 +114,10 @@ def sample(tokenizer: Tokenizer, mebt: Mebt, args: argparse.Namespace) -> None:
     writer = ClipWriter(args.out, made, args.count, extent)
     while writer.finished < args.count:
         seed = args.seed + writer.finished
-        told = drawn_rows(mebt.config.traits, parse_scene(args.scene), seed)
-        scene = None if told is None else told.to(args.device)
-        ids = sample_tokens(mebt, 1, latent, args.steps, seed=seed, scene=scene, **chosen)
-        writer.write(decoded(tokenizer, ids))
+        scene = scene_of_seed(mebt.config.traits, parse_scene(args.scene), seed)
+        told = None if scene is None else all_rows(mebt.config.traits, [scene]).to(args.device)
+        ids = sample_tokens(mebt, 1, latent, args.steps, seed=seed, scene=told, **chosen)
+        writer.write(decoded(tokenizer, ids), scene)
         print(f"{writer.finished} of {args.count}", flush=True)
 
 

@@ -15,7 +15,7 @@ from recipe.mebt.model import Mebt, MebtConfig, mebt_modes
 from recipe.mebt.start import go_on_from
 from recipe.mebt.train import UNTOLD, Plan, draw_step
 from recipe.sky.scene import draw_scene as draw_sky
-from recipe.traits import all_rows, draw_scene, drawn_rows, parse_scene, rows_of, scene_of, traits_of
+from recipe.traits import all_rows, draw_scene, labels_of, parse_scene, rows_of, scene_of, scene_of_seed, traits_of
 from recipe.workers import Workers
 
 torch.set_num_threads(1)
@@ -38,6 +38,20 @@ def test_mirrored_clips_have_the_other_wind_and_nothing_else() -> None:
     for row, scene in zip(LABELS, SCENES, strict=True):
         mirrored = scene_of(transformed(row, True, False))
         assert mirrored == scene | {"wind": other.get(scene["wind"], scene["wind"])}
+
+
+def test_what_a_scene_says_is_what_the_labels_say() -> None:
+    for row, scene in zip(LABELS, SCENES, strict=True):
+        said = labels_of(scene)
+        wind = said.pop("wind_direction", None)
+        assert said == {name: row[name] for name in ("hour", "cover", "land", "water", "moon")}
+        if wind is not None:
+            assert abs((row["wind_direction"] - wind + 180) % 360 - 180) <= 45
+
+
+def test_traits_that_tell_no_clips_apart_are_left_out() -> None:
+    plain = [scene_of(draw_sky(seed, "sky-64").labels()) for seed in range(60)]
+    assert [trait.name for trait in traits_of(plain)] == ["hour", "clouds", "wind", "pace", "land", "moon"]
 
 
 def test_scenes_are_drawn_as_clips_are_spread() -> None:
@@ -63,9 +77,9 @@ def test_what_there_is_none_of_is_refused(chosen: dict[str, str]) -> None:
 
 
 def test_models_that_are_told_nothing_take_no_scene() -> None:
-    assert drawn_rows((), {}, 1) is None
+    assert scene_of_seed((), {}, 1) is None
     with pytest.raises(ValueError, match="no traits"):
-        drawn_rows((), {"hour": "night"}, 1)
+        scene_of_seed((), {"hour": "night"}, 1)
 
 
 def inputs() -> tuple[torch.Tensor, ...]:
