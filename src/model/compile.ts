@@ -24,28 +24,34 @@ export async function compilePipelines(
   [time, height, width]: Extent3,
 ): Promise<void> {
   await compileAhead(async () => {
-    const { traits } = transformer.config;
-    if (traits) {
-      const any = Object.fromEntries(traits.map(({ name, values }) => [name, values[0] ?? '']));
-      tellScene(transformer, any).latentTokens.dispose();
-    }
+    const short = tellAnything(oneBlockAMode(transformer));
     for (const sets of tokenSets(time * height * width)) {
-      tf.tidy(() => drawTargets(oneBlockAMode(transformer), sets, ANY_DRAW)).dispose();
+      tf.tidy(() => drawTargets(short, sets, ANY_DRAW)).dispose();
       freeUnusedGpuMemory();
     }
     if (!transformer.config.modes.includes('maskgit')) {
       // tfjs' own programs go by whether a length divides into fours.
       for (const count of [time * height * width, time * height * width - 1]) {
         const sets = { ...oneOfMany(count), standsFor: 2 };
-        tf.tidy(() => drawTargets(oneBlockAMode(transformer), sets, ANY_DRAW)).dispose();
+        tf.tidy(() => drawTargets(short, sets, ANY_DRAW)).dispose();
         freeUnusedGpuMemory();
       }
     }
+    short.told?.dispose();
     const grid = [Math.min(time, CHUNKS), height, width] as const;
     const latents = lookUp(decoder.codebook, new Int32Array(grid[0] * height * width), grid);
     for await (const { frames } of decodeInChunks(decoder, latents)) frames.dispose();
     latents.dispose();
   });
+}
+
+/** Every scene has as many rows. */
+function tellAnything(transformer: TransformerParameters): TransformerParameters {
+  const { traits = [] } = transformer.config;
+  return tellScene(
+    transformer,
+    Object.fromEntries(traits.map(({ name, values }) => [name, values[0] ?? ''])),
+  );
 }
 
 /** Blocks of a mode have the same layers, and share their programs. */

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { BLOCK_MODES, type BlockMode, type ModelConfig } from '../config/model';
-import type { Trait } from '../config/scene';
+import { embedAt } from '../kernels/embedding';
 import { switchBackend } from '../kernels/testing/backends';
 import { onEachBackend } from '../kernels/testing/parity';
 import { randomReader } from './initialization';
@@ -17,7 +17,7 @@ import {
 
 const TOKENS = 24;
 
-function parametersWith(modes: readonly BlockMode[], traits?: readonly Trait[]): TransformerParameters {
+function parametersWith(modes: readonly BlockMode[]): TransformerParameters {
   const model: ModelConfig = {
     transformer: {
       width: 16,
@@ -26,7 +26,6 @@ function parametersWith(modes: readonly BlockMode[], traits?: readonly Trait[]):
       vocabulary: 10,
       positions: TOKENS,
       modes,
-      ...(traits ? { traits } : {}),
     },
     tokenizer: { codes: 10, codeWidth: 4, norm: 'none', decoder: [] },
     grid: [2, 3, 4],
@@ -47,8 +46,8 @@ const SETS: TokenSets = {
 let parameters: TransformerParameters;
 const clear = (): void => tf.dispose(parameters as unknown as tf.TensorContainer);
 
-async function logitsOf(sets: TokenSets): Promise<Float32Array> {
-  const logits = runTransformer(parameters, sets);
+async function logitsOf(sets: TokenSets, of = parameters): Promise<Float32Array> {
+  const logits = runTransformer(of, sets);
   const data = (await logits.data()) as Float32Array;
   logits.dispose();
   return data;
@@ -82,32 +81,36 @@ onEachBackend('runTransformer', (backend) => {
     expect(got.every(Number.isFinite)).toBe(true);
   });
 
-  it('adds what it is told of a clip to every latent token, and leaves the untold one as it is', async () => {
-    const traits = [
-      { name: 'hour', values: ['day', 'night'], shares: [[3, 1]] },
-      {
-        name: 'moon',
-        values: ['no', 'yes'],
-        shares: [
-          [1, 1],
-          [1, 1],
-        ],
-      },
-    ];
+  it('reads what it is told of a clip as it reads known tokens', async () => {
+    const [known = 0, ...others] = SETS.context;
     const before = tf.memory().numTensors;
-    const able = parametersWith(['latent_enc', 'lt2l', 'latent_dec'], traits);
-    const told = tellScene(able, { hour: 'night', moon: 'no' });
-    const [plain, table, got] = (await Promise.all(
-      [able.latentTokens, able.traitEmbedding, told.latentTokens].map((tensor) => tensor?.data()),
-    )) as [Float32Array, Float32Array, Float32Array];
-    const row = (n: number) => table.subarray(n * 16, (n + 1) * 16); // C is 16
-    const expected = plain.map((x, i) => x + (row(1)[i % 16] ?? 0) + (row(2)[i % 16] ?? 0));
-    expect(largestDifference(got, expected)).toBeLessThan(1e-6);
-    expect(await able.latentTokens.data()).toEqual(plain);
-    told.latentTokens.dispose();
-    tf.dispose(able as unknown as tf.TensorContainer);
-    expect(tf.memory().numTensors).toBe(before);
+    // A row that is what a known token is: its code's and its position's.
+    const codes = Int32Array.of(SETS.tokens[known] ?? 0);
+    const { tokenEmbedding, positionEmbedding, config } = parameters;
+    const row = embedAt({ table: tokenEmbedding, codes }, positionEmbedding, Int32Array.of(known));
+    const other = tf.zeros([1, 16]);
+    const traitEmbedding = tf.concat([other, row]) as tf.Tensor2D;
+    const traits = [{ name: 'hour', values: ['day', 'night'], shares: [[3, 1]] }];
+    const able = { ...parameters, config: { ...config, traits }, traitEmbedding };
+    const told = tellScene(able, { hour: 'night' });
+
+    const untold = await logitsOf(SETS);
+    const without = { ...SETS, context: Int32Array.from(others) };
+    const one = await logitsOf(without, told);
+    expect(largestDifference(one, untold)).toBeLessThan(2e-5);
+    const twice = (a: Int32Array): Int32Array => Int32Array.of(...a, ...a);
+    const { tokens, context, target } = without;
+    const pair = { batch: 2, tokens: twice(tokens), context: twice(context), target: twice(target) };
+    const both = await logitsOf(pair, told);
+    expect(largestDifference(both.subarray(0, one.length), one)).toBeLessThan(2e-5);
+    expect(largestDifference(both.subarray(one.length), one)).toBeLessThan(2e-5);
+
+    const nothingKnown = { ...SETS, context: new Int32Array(0), target: order };
+    const some = await logitsOf(nothingKnown, told);
+    expect(largestDifference(await logitsOf(nothingKnown), some)).toBeGreaterThan(1e-3);
+    tf.dispose([row, other, traitEmbedding, told.told as tf.Tensor]);
     expect(tellScene(parameters, {})).toBe(parameters);
+    expect(tf.memory().numTensors).toBe(before);
   });
 
   it('predicts each sample of a batch as if it were alone', async () => {

@@ -5,7 +5,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { TransformerConfig } from '../config/model';
 import { type Scene, sceneRows, traitRows } from '../config/scene';
-import { embedAt } from '../kernels/embedding';
+import { embedAt, embedding } from '../kernels/embedding';
 import { layerNorm } from '../kernels/layerNorm';
 import { linear } from '../kernels/linear';
 import type { Matrix } from '../kernels/matrix';
@@ -32,8 +32,10 @@ export interface TransformerParameters {
   readonly maskEmbedding: tf.Tensor1D;
   /** [L, C] */
   readonly latentTokens: tf.Tensor2D;
-  /** [values of all traits, C]; of models that are told what a clip is of. */
+  /** [values of all traits, C]; of models that can be told what a clip is of. */
   readonly traitEmbedding?: tf.Tensor2D;
+  /** [traits, C] the rows of it that say what this clip is of (tellScene). */
+  readonly told?: tf.Tensor2D;
   readonly blocks: readonly BlockParameters[];
   readonly finalNorm: ScaleBias;
   /** [C, V] */
@@ -80,20 +82,16 @@ export function readTransformer(config: TransformerConfig, read: WeightReader): 
 }
 
 /**
- * The transformer that is told what a clip is of: its latent tokens, each with the rows of the trait embedding that
- * `scene` means added (sceneRows). All else is shared, so free `latentTokens` alone, and only where traits were told:
- * a transformer that is told nothing comes back as it is.
+ * The transformer that is told what a clip is of: every pass reads the rows of the trait embedding that `scene` means
+ * (sceneRows) as it reads known tokens, ahead of them. All else is shared, so free `told` alone. A transformer that
+ * cannot be told comes back as it is.
  * @throws RangeError where `scene` lacks a trait
  */
 export function tellScene(parameters: TransformerParameters, scene: Scene): TransformerParameters {
-  const { config, latentTokens, traitEmbedding } = parameters;
+  const { config, traitEmbedding } = parameters;
   if (!traitEmbedding) return parameters;
   const rows = sceneRows(config.traits ?? [], scene);
-  const told = tf.tidy(() => {
-    const chosen = tf.gather(traitEmbedding, tf.tensor1d(rows, 'int32')); // [traits, C]
-    return tf.add(latentTokens, tf.sum(chosen, 0)) as tf.Tensor2D; // [L, C]
-  });
-  return { ...parameters, latentTokens: told };
+  return { ...parameters, told: embedding(traitEmbedding, Int32Array.from(rows)) };
 }
 
 /**
@@ -226,13 +224,13 @@ export function* runHeadInChunks(
   }
 }
 
-/** What enters the blocks: latent tokens without positions, contexts with their codes, targets with the mask embedding. */
+/** What enters the blocks: latent tokens without positions, contexts with their codes (and, ahead of them, what was told), targets with the mask embedding. */
 function embeddingsOf(
   parameters: TransformerParameters,
   sets: TokenSets,
 ): Record<'latents' | 'contexts' | 'targets', () => tf.Tensor3D> {
   const { tokens, context, target, masked = new Int32Array(0), batch = 1, standsFor = 1 } = sets;
-  const { config, tokenEmbedding, positionEmbedding, maskEmbedding, latentTokens } = parameters;
+  const { config, tokenEmbedding, positionEmbedding, maskEmbedding, latentTokens, told } = parameters;
   const { width } = config;
   const counts = {
     tokens: tokens.length / batch,
@@ -263,7 +261,8 @@ function embeddingsOf(
       const codes = context.map((position, i) => tokens[Math.floor(i / counts.context) * n + position] ?? -1);
       return tf.tidy(() => {
         const known = embedAt({ table: tokenEmbedding, codes }, positionEmbedding, context);
-        return tf.reshape(known, [batch, counts.context, width]);
+        const rows = tf.reshape(known, [batch, counts.context, width]) as tf.Tensor3D;
+        return told ? behind(told, rows) : rows;
       });
     },
     targets: () =>
@@ -273,6 +272,14 @@ function embeddingsOf(
         return tf.reshape(hidden, [batch, counts.target + counts.masked, width]);
       }),
   };
+}
+
+/** x [B, n, C] behind the same rows [m, C] in every sample: [B, m + n, C]. */
+function behind(rows: tf.Tensor2D, x: tf.Tensor3D): tf.Tensor3D {
+  const [batch, count] = x.shape;
+  const one = tf.reshape(rows, [1, ...rows.shape]) as tf.Tensor3D;
+  const ahead = batch === 1 ? one : tf.tile(one, [batch, 1, 1]);
+  return count === 0 ? ahead : tf.concat([ahead, x], 1);
 }
 
 /** [B, n] and [B, m] -> [B, n + m]: of each sample first the one, then the other. */

@@ -54,7 +54,7 @@ export async function* generate(
       signal?.throwIfAborted();
     }
   } finally {
-    if (transformer !== engine.transformer) transformer.latentTokens.dispose();
+    transformer.told?.dispose();
   }
   const clip = emptyClip(engine, grid);
   for await (const { done, total } of decodeInto(clip, engine, tokens, grid)) {

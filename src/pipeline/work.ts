@@ -18,9 +18,10 @@ export function clipFlops({ model, tensors }: PlannedModel, options: GenerationO
   const [, rows, columns] = model.grid;
   const latentFrames = options.frames / framesPerLatent;
   const grid: Extent3 = [latentFrames, rows, columns];
+  const told = model.transformer.traits?.length ?? 0;
   let flops = 0;
   for (const { contexts, targets, masked } of passSizes({ options, grid })) {
-    flops += transformerFlops(model.transformer, contexts, targets, masked);
+    flops += transformerFlops(model.transformer, told + contexts, targets, masked);
   }
   const shapes = new Map(tensors.map(({ name, shape }) => [name, shape]));
   const shapeOf = (name: string): readonly number[] => shapes.get(name) ?? [];

@@ -236,8 +236,8 @@ class Mebt(nn.Module):
         `stands_for`: how many masked tokens each target stands for, where `target` is a random part of them: what the
         latent tokens read of the targets is weighted so that it is, but for chance, what they would read of all.
         `asked`: only the first so many targets are asked for, logits [B, asked, V]; the others are read all the same.
-        `scene`: the rows of the trait embedding that say what each clip is of, [B, traits], -1 for what is left open;
-        each is added to every latent token. None: nothing is said.
+        `scene`: the rows of the trait embedding that say what each clip is of, [B, traits], -1 (a row of zeros) for
+        what is left open; they are context tokens without a place. None: nothing is said.
         """
         asked = target.shape[1] if asked is None else asked
         last_reader = last_reader_of_targets(self.config.modes)
@@ -247,7 +247,7 @@ class Mebt(nn.Module):
         s = self.latent_tokens.expand(tokens.shape[0], -1, -1).contiguous()
         if scene is not None and self.trait_embedding is not None:
             told = self.trait_embedding[scene.clamp_min(0)] * (scene >= 0).unsqueeze(-1)  # [B, traits, C]
-            s = s + told.sum(1, keepdim=True)
+            x = torch.cat([told, x], 1)
         for i, block in enumerate(self.blocks):
             if i > last_reader:
                 y = y[:, :asked]

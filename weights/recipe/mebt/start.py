@@ -144,6 +144,32 @@ def go_on_from(model: Mebt, other: Mebt) -> None:
     carry_traits(model, other)
 
 
+LOOKED_AT = 400  # places of the grid among which each value's most telling token is looked for
+
+
+@torch.no_grad()
+def start_traits(model: Mebt, tokens: Tensor, scenes: Tensor, seed: int = 0) -> None:
+    """Each value of a trait begins as one known token: the place and code that clips with the value (rows `scenes`
+    [N, traits] of clips' tokens [N, positions]) have and others have not. What reads known tokens reads it at once;
+    from rows of zeros, hundreds of steps learned nothing.
+    """
+    table = model.trait_embedding
+    assert table is not None
+    with_value = torch.zeros(len(tokens), len(table)).scatter_(1, scenes, 1.0)  # [N, values]
+    clips = with_value.sum(0).unsqueeze(1).clamp_min(1)
+    most = torch.full((len(table),), -torch.inf)
+    places = torch.randperm(tokens.shape[1], generator=torch.Generator().manual_seed(seed))[:LOOKED_AT]
+    for place in places.tolist():
+        codes = F.one_hot(tokens[:, place], model.config.vocabulary).float()  # [N, V]
+        usual = codes.mean(0)
+        counts = with_value.t() @ codes  # [values, V]
+        telling = counts / clips * ((counts + usual) / (clips + 1) / usual.clamp_min(1e-9)).clamp_min(1e-9).log()
+        gain, code = telling.max(1)
+        for row in (gain > most).nonzero()[:, 0].tolist():
+            table[row] = model.token_embedding.weight[code[row]] + model.position_embedding[place]
+        most = torch.maximum(most, gain)
+
+
 def carry_traits(model: Mebt, other: Mebt) -> None:
     """What the other was told of clips; a model that is told more, or of other things, begins without."""
     same = [(t.name, t.values) for t in model.config.traits] == [(t.name, t.values) for t in other.config.traits]

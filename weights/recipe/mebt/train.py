@@ -31,7 +31,7 @@ from ..traits import Trait, all_rows, scene_of, traits_of
 from ..workers import Workers, join_workers
 from .load import load_mebt
 from .model import MEBTS, Block, Grid, Mebt
-from .start import go_on_from, start_from
+from .start import go_on_from, start_from, start_traits
 
 MASKED_SHARES = (0.125, 0.5, 0.875, 0.99, 1.0)
 ORDERS = ("random", "spread")
@@ -215,9 +215,10 @@ def draw_step(
 def optimize(model: nn.Module, lr: float) -> tuple[Optimizer, Average]:
     """Muon for the blocks' matrices, AdamW for the rest; the average that is sampled from."""
     matrices = [p for name, p in model.named_parameters() if p.ndim == 2 and name.startswith("blocks.")]
-    chosen = {id(p) for p in matrices}
+    traits = [p for name, p in model.named_parameters() if name == "trait_embedding"]
+    chosen = {id(p) for p in (*matrices, *traits)}
     others = [p for p in model.parameters() if id(p) not in chosen]
-    return Optimizer(matrices, others, lr, 0.05), Average(model, 0.997)
+    return Optimizer(matrices, others, lr, 0.05, eager=traits), Average(model, 0.997)
 
 
 def compile_blocks(blocks: Iterable[nn.Module]) -> None:
@@ -303,11 +304,13 @@ def main() -> None:
         go_on_from(model, load_mebt(args.start))
     else:
         model.start_from_codebook(tokenizer.codebook.codes)
+    longest = model.config.grid[0]  # of a longer clip every part is a clip
+    grids, validation = load_grids(args.train), load_grids([args.validation])[:, :longest].flatten(1)
+    if model.trait_embedding is not None and scenes is not None and not model.trait_embedding.any():
+        start_traits(model, grids[:, :longest].flatten(1), scenes)
     model.to(workers.device)
     optimizer, average = optimize(model, args.lr)
     run = Run(path, log, model, model.config.to_json(), (optimizer, average), args.minutes, workers)
-    longest = model.config.grid[0]  # of a longer clip every part is a clip
-    grids, validation = load_grids(args.train), load_grids([args.validation])[:, :longest].flatten(1)
     validation_scenes = load_scenes([args.validation], traits)[1] if args.scenes else None
     if args.compile:
         compile_blocks(model.blocks)

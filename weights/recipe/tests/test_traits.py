@@ -1,4 +1,4 @@
-"""What a model is told of a clip: read off the labels, drawn by its shares, and added to every latent token."""
+"""What a model is told of a clip: read off the labels, drawn by its shares, and read as known tokens are."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import torch
 from recipe.evaluate.labels import transformed
 from recipe.fixtures.models import random_mebt
 from recipe.mebt.model import Mebt, MebtConfig, mebt_modes
-from recipe.mebt.start import go_on_from
+from recipe.mebt.start import go_on_from, start_traits
 from recipe.mebt.train import UNTOLD, Plan, draw_step
 from recipe.sky.scene import draw_scene as draw_sky
-from recipe.traits import all_rows, draw_scene, labels_of, parse_scene, rows_of, scene_of, scene_of_seed, traits_of
+from recipe.traits import all_rows, draw_scene, labels_of, parse_scene, scene_of, scene_of_seed, traits_of
 from recipe.workers import Workers
 
 torch.set_num_threads(1)
@@ -86,19 +86,28 @@ def inputs() -> tuple[torch.Tensor, ...]:
     return torch.arange(32).view(1, -1) % 60, *torch.arange(32).view(1, -1).split(16, 1)
 
 
-def test_a_table_of_zeros_changes_nothing_and_an_open_trait_adds_nothing() -> None:
-    other = random_mebt(replace(CONFIG, traits=()), 1)
+def test_what_is_told_is_read_as_a_known_token_is() -> None:
     model = Mebt(CONFIG).eval().requires_grad_(False)
-    go_on_from(model, other)
-    scene = all_rows(TRAITS, SCENES[:1])
-    plain = other(*inputs())
-    assert torch.equal(model(*inputs(), scene=scene), plain)
+    go_on_from(model, random_mebt(replace(CONFIG, traits=()), 1))
+    assert model.trait_embedding is not None and not model.trait_embedding.any()
+    tokens, context, target = inputs()
+    scene = torch.tensor([[3]])
+    model.trait_embedding[3] = model.token_embedding.weight[tokens[0, 5]] + model.position_embedding[5]
+    told = model(tokens, context[:, :5], target, scene=scene)
+    assert torch.allclose(told, model(tokens, context[:, :6], target), atol=1e-5)
+    left_open = model(tokens, context[:, :5], target, scene=torch.full_like(scene, -1))
+    assert not torch.allclose(told, left_open, atol=1e-3)
+
+
+def test_a_value_begins_as_the_token_that_tells_it() -> None:
+    model = random_mebt(replace(CONFIG, traits=TRAITS[:1]), 1)
+    scenes = all_rows(TRAITS[:1], SCENES)  # [N, 1]
+    tokens = torch.full((len(SCENES), 32), 7)
+    tokens[:, 9] = 10 + scenes[:, 0]
+    start_traits(model, tokens, scenes)
     assert model.trait_embedding is not None
-    model.trait_embedding.normal_()
-    assert torch.equal(model(*inputs(), scene=torch.full_like(scene, -1)), plain)
-    assert not torch.allclose(model(*inputs(), scene=scene), plain)
-    model.latent_tokens.add_(model.trait_embedding[rows_of(TRAITS, SCENES[0])].sum(0))
-    assert torch.allclose(model(*inputs()), model(*inputs(), scene=torch.full_like(scene, -1)))
+    for row, value in enumerate(model.trait_embedding):
+        assert torch.allclose(value, model.token_embedding.weight[10 + row] + model.position_embedding[9])
 
 
 def test_training_tells_what_its_clips_are_of_but_not_always() -> None:
