@@ -224,7 +224,10 @@ export function* runHeadInChunks(
   }
 }
 
-/** What enters the blocks: latent tokens without positions, contexts with their codes (and, ahead of them, what was told), targets with the mask embedding. */
+/**
+ * What enters the blocks: latent tokens without positions, contexts with their codes (behind what was told), targets with
+ * the mask embedding.
+ */
 function embeddingsOf(
   parameters: TransformerParameters,
   sets: TokenSets,
