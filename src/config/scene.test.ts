@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { readScene, sceneRows, sceneText, type Trait, traitRows } from './scene';
+import { offeredOf, readScene, sceneRows, sceneText, type Trait, traitRows } from './scene';
 
 const TRAITS: readonly Trait[] = [
   { name: 'hour', values: ['day', 'night'], shares: [[3, 1]] },
@@ -47,6 +47,15 @@ describe('the text of a choice', () => {
     expect(readScene([], 'hour-day').problems).toEqual([
       'Scene: “hour” is not known (this model cannot be told what a clip is to be of)',
     ]);
+  });
+});
+
+describe('offeredOf', () => {
+  it('leaves out what people cannot choose', () => {
+    const [hour, wind] = TRAITS as [Trait, Trait];
+    const scene = { hour: 'day', wind: 'left' };
+    expect(offeredOf(TRAITS, scene)).toEqual(scene);
+    expect(offeredOf([hour, { ...wind, offered: false }], scene)).toEqual({ hour: 'day' });
   });
 });
 

@@ -2,7 +2,7 @@
  * What a clip is of, in words that the model is told before it begins: the hour, the clouds, the wind. Which traits there
  * are, and their values, is the model's; a scene says a value for each of them, a choice for some.
  *
- * As text (address, command line) a choice is `hour-night.wind-left`, in the order of the model's traits, so that the same
+ * As text (address, command line) a choice is `hour-night.water-yes`, in the order of the model's traits, so that the same
  * choice is the same text; nothing chosen is the empty text.
  */
 
@@ -15,6 +15,14 @@ export interface Trait {
    * not below 0.
    */
   readonly shares: readonly (readonly number[])[];
+  /** False where the model follows it too little for people to choose it: it is drawn and told all the same. */
+  readonly offered?: boolean;
+}
+
+/** The part of a scene that people can choose, which is what they are shown. */
+export function offeredOf(traits: readonly Trait[], scene: Scene): Scene {
+  const hidden = new Set(traits.filter(({ offered }) => offered === false).map(({ name }) => name));
+  return Object.fromEntries(Object.entries(scene).filter(([name]) => !hidden.has(name)));
 }
 
 /** Values by the traits' names. */

@@ -84,6 +84,7 @@ describe('parseManifest', () => {
           [1, 0],
           [1, 3],
         ],
+        offered: false,
       }),
     ];
     expect((await parse(traits(...both))).model.transformer.traits).toEqual(both);
@@ -155,6 +156,7 @@ describe('parseManifest', () => {
       'traits (names)',
     ],
     ['a name that an address could not carry', traits(trait({ name: 'hour.of-day' })), 'small letters'],
+    ['an offer that is neither', traits(trait({ offered: 'no' })), 'offered must be true or false'],
     ['a share below 0', traits(trait({ shares: [[1, -1]] })), 'not below 0'],
     ['shares of nothing', traits(trait({ shares: [[0, 0]] })), 'one above 0'],
     ['a share too many', traits(trait({ shares: [[1, 1, 1]] })), '2 numbers'],

@@ -106,7 +106,12 @@ function parseTrait(value: unknown, at: string, rows: number): Trait {
       `${at}.shares must have ${rows} rows (1 for the first trait, one a value of the first for the others), got ${shares.length}`,
     );
   }
-  return { name: asTraitWord(fields.name, `${at}.name`), values, shares };
+  const { offered } = fields;
+  if (offered !== undefined && typeof offered !== 'boolean') {
+    throw new FieldError(`${at}.offered must be true or false, got ${show(offered)}`);
+  }
+  const name = asTraitWord(fields.name, `${at}.name`);
+  return { name, values, shares, ...(offered === undefined ? {} : { offered }) };
 }
 
 function parseShares(value: unknown, at: string, count: number): readonly number[] {

@@ -2,6 +2,7 @@
  * One generation at a time: from Generate to the clip, a failure, or Stop. Part of the store; no React.
  */
 import type { GenerationOptions } from '../config/generation';
+import { offeredOf } from '../config/scene';
 import type { GenerationEvent } from '../worker/client';
 import { failureOf, type PageContext } from './context';
 import { fixedShareOf, type PageState } from './state';
@@ -111,7 +112,7 @@ function takeEvent(
 ): void {
   const state = store.getState();
   if (event.type === 'scene') {
-    store.setState({ scene: event.scene });
+    store.setState({ scene: offeredOf(state.facts.traits ?? [], event.scene) });
   } else if (event.type === 'step') {
     const { phase, step, steps, milliseconds } = event.summary;
     run.stepTimes.push(milliseconds);

@@ -21,17 +21,22 @@ export function Scene() {
         Scene <span className="chosen">{text === '' ? 'any' : sceneWords(chosen)}</span>
       </summary>
       <div className="traits">
-        {traits.map((trait) => (
-          <TraitChoice
-            key={trait.name}
-            trait={trait}
-            value={chosen[trait.name] ?? ''}
-            choose={(value) => {
-              const { [trait.name]: _, ...others } = chosen;
-              change('scene', sceneText(traits, value === '' ? others : { ...others, [trait.name]: value }));
-            }}
-          />
-        ))}
+        {traits
+          .filter(({ offered }) => offered !== false)
+          .map((trait) => (
+            <TraitChoice
+              key={trait.name}
+              trait={trait}
+              value={chosen[trait.name] ?? ''}
+              choose={(value) => {
+                const { [trait.name]: _, ...others } = chosen;
+                change(
+                  'scene',
+                  sceneText(traits, value === '' ? others : { ...others, [trait.name]: value }),
+                );
+              }}
+            />
+          ))}
         <button type="button" aria-disabled={text === ''} onClick={() => text !== '' && change('scene', '')}>
           Leave all open
         </button>

@@ -9,6 +9,7 @@ The encoder goes beside the shards, for recipe.shipped; the page does not fetch 
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -54,10 +55,13 @@ def main() -> None:
     begin.add_argument("--schedule", choices=list(SCHEDULES), default="cosine")
     begin.add_argument("--order", choices=ORDERS, default="confidence")
     begin.add_argument("--targets", type=int, default=0)
+    begin.add_argument("--not-offered", nargs="*", default=[], help="traits that the model follows too little")
     parser.add_argument("--encoder", action="store_true", help="in the manifest, too: for an engine that encodes")
     args = parser.parse_args()
     torch.manual_seed(0)
     tokenizer, mebt = load_tokenizer(args.tokenizer), load_mebt(args.mebt)
+    traits = tuple(replace(trait, offered=trait.name not in args.not_offered) for trait in mebt.config.traits)
+    mebt.config = replace(mebt.config, traits=traits)
     preview, fit = fit_preview(tokenizer, Clips(args.clips))
     model = {
         "transformer": transformer_json(mebt),

@@ -117,7 +117,7 @@ def tokenizer_json(config: TokenizerConfig, encoder: bool) -> dict[str, Any]:
 def transformer_json(model: Mebt) -> dict[str, Any]:
     """The transformer's part of a manifest's `model`."""
     c = model.config
-    traits = [{"name": t.name, "values": list(t.values), "shares": [list(row) for row in t.shares]} for t in c.traits]
+    traits = [trait.to_json() for trait in c.traits]
     result = {
         "width": c.width,
         "heads": c.heads,

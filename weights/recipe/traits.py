@@ -27,10 +27,17 @@ class Trait:
     name: str
     values: tuple[str, ...]
     shares: tuple[tuple[float, ...], ...]  # one row for each value of the first trait; the first trait has one row
+    offered: bool = True  # for people to choose; where a model follows it too little it is drawn and told all the same
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> Trait:
-        return Trait(data["name"], tuple(data["values"]), tuple(tuple(row) for row in data["shares"]))
+        shares = tuple(tuple(row) for row in data["shares"])
+        return Trait(data["name"], tuple(data["values"]), shares, data.get("offered", True))
+
+    def to_json(self) -> dict[str, Any]:
+        """As a manifest has it."""
+        facts = {"name": self.name, "values": list(self.values), "shares": [list(row) for row in self.shares]}
+        return facts | ({} if self.offered else {"offered": False})
 
 
 def hour_of(row: Labels) -> str:
