@@ -4,7 +4,7 @@
  */
 import { lengthsOf, type ModelConfig } from './model';
 import { presetsFor } from './officialSampling';
-import { readScene, sceneText, type Trait } from './scene';
+import { readScene, sceneText, shorten, type Trait } from './scene';
 
 /**
  * Mask schedules: progress t in [0, 1] to the fraction that stays masked. Those of the official code, and `quartic`, whose
@@ -197,7 +197,7 @@ export function defaultGenerationOptions(facts: ModelFacts): GenerationOptions {
   const { step } = limits.frames;
   const comfort = Math.floor((facts.comfortableFrames ?? facts.ownFrames) / step) * step;
   const general = { ...GENERAL_DEFAULTS, frames: clamp(comfort, limits.frames) };
-  return readOptions(facts.sampling, limits, facts.traits, general).options;
+  return parseGenerationOptions(facts.sampling, facts, general).options;
 }
 
 /** One thing that was wrong with what a visitor gave. */
@@ -223,32 +223,8 @@ export function parseGenerationOptions(
   facts: ModelFacts,
   defaults: GenerationOptions = defaultGenerationOptions(facts),
 ): ParsedOptions {
-  return readOptions(given, limitsFor(facts), facts.traits, defaults);
-}
-
-/** URL parameters that recall `options`: the seed, and whatever differs from the defaults. */
-export function toSearchParams(
-  options: GenerationOptions,
-  facts: ModelFacts,
-  defaults: GenerationOptions = defaultGenerationOptions(facts),
-): URLSearchParams {
-  const params = new URLSearchParams({ seed: String(options.seed) });
-  for (const field of FIELDS) {
-    if (field !== 'seed' && options[field] !== defaults[field]) params.set(field, String(options[field]));
-  }
-  for (const field of CHOICE_FIELDS) {
-    if (options[field] !== defaults[field]) params.set(field, options[field]);
-  }
-  if (options.scene !== defaults.scene) params.set('scene', options.scene);
-  return params;
-}
-
-function readOptions(
-  given: Readonly<Record<string, string | number | undefined>>,
-  limits: Readonly<Record<NumericField, Limit>>,
-  traits: readonly Trait[] = [],
-  defaults: GenerationOptions,
-): ParsedOptions {
+  const { traits = [] } = facts;
+  const limits = limitsFor(facts);
   const options: { -readonly [K in keyof GenerationOptions]: GenerationOptions[K] } = { ...defaults };
   const problems: OptionProblem[] = [];
   for (const field of FIELDS) {
@@ -280,6 +256,23 @@ function readOptions(
   return { options, problems };
 }
 
+/** URL parameters that recall `options`: the seed, and whatever differs from the defaults. */
+export function toSearchParams(
+  options: GenerationOptions,
+  facts: ModelFacts,
+  defaults: GenerationOptions = defaultGenerationOptions(facts),
+): URLSearchParams {
+  const params = new URLSearchParams({ seed: String(options.seed) });
+  for (const field of FIELDS) {
+    if (field !== 'seed' && options[field] !== defaults[field]) params.set(field, String(options[field]));
+  }
+  for (const field of CHOICE_FIELDS) {
+    if (options[field] !== defaults[field]) params.set(field, options[field]);
+  }
+  if (options.scene !== defaults.scene) params.set('scene', options.scene);
+  return params;
+}
+
 function readNumber(
   given: string | number,
   limit: Limit,
@@ -307,9 +300,4 @@ function rangeKind({ whole, step }: Limit): string {
 
 function clamp(value: number, { min, max }: Limit): number {
   return Math.min(max, Math.max(min, value));
-}
-
-/** A value pasted into a sentence must not be a page long. */
-function shorten(text: string): string {
-  return text.length > 24 ? `${text.slice(0, 23)}…` : text;
 }

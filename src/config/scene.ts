@@ -19,17 +19,17 @@ export interface Trait {
   readonly offered?: boolean;
 }
 
-/** The part of a scene that people can choose, which is what they are shown. */
-export function offeredOf(traits: readonly Trait[], scene: Scene): Scene {
-  const hidden = new Set(traits.filter(({ offered }) => offered === false).map(({ name }) => name));
-  return Object.fromEntries(Object.entries(scene).filter(([name]) => !hidden.has(name)));
-}
-
 /** Values by the traits' names. */
 export type Scene = Readonly<Record<string, string>>;
 
 /** Names and values of traits. */
 export const TRAIT_WORD = /^[a-z]{1,24}$/;
+
+/** The part of a scene that people can choose, which is what they are shown. */
+export function offeredOf(traits: readonly Trait[], scene: Scene): Scene {
+  const hidden = new Set(traits.filter(({ offered }) => offered === false).map(({ name }) => name));
+  return Object.fromEntries(Object.entries(scene).filter(([name]) => !hidden.has(name)));
+}
 
 /** The text of a choice. Traits that the model has not are left out. */
 export function sceneText(traits: readonly Trait[], chosen: Scene): string {
@@ -89,6 +89,6 @@ export function traitRows(traits: readonly Trait[]): number {
 }
 
 /** A value pasted into a sentence must not be a page long. */
-function shorten(text: string): string {
+export function shorten(text: string): string {
   return text.length > 24 ? `${text.slice(0, 23)}…` : text;
 }
