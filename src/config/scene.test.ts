@@ -1,5 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { offeredOf, readScene, sceneRows, sceneText, type Trait, traitRows } from './scene';
+import {
+  lastingOf,
+  offeredOf,
+  readScene,
+  sceneText,
+  sceneTokens,
+  type Trait,
+  toldTokens,
+  traitRows,
+} from './scene';
 
 const TRAITS: readonly Trait[] = [
   { name: 'hour', values: ['day', 'night'], shares: [[3, 1]] },
@@ -59,14 +68,31 @@ describe('offeredOf', () => {
   });
 });
 
-describe('sceneRows', () => {
+describe('sceneTokens', () => {
   it('counts through the values of all traits', () => {
-    expect(traitRows(TRAITS)).toBe(5);
-    expect(sceneRows(TRAITS, { hour: 'day', wind: 'left' })).toEqual([0, 2]);
-    expect(sceneRows(TRAITS, { hour: 'night', wind: 'away' })).toEqual([1, 4]);
+    expect([traitRows(TRAITS), toldTokens(TRAITS)]).toEqual([5, 2]);
+    expect(sceneTokens(TRAITS, { hour: 'day', wind: 'left' })).toEqual([{ row: 0 }, { row: 2 }]);
+    expect(sceneTokens(TRAITS, { hour: 'night', wind: 'away' })).toEqual([{ row: 1 }, { row: 4 }]);
   });
 
-  it('refuses a scene that leaves something open', () => {
-    expect(() => sceneRows(TRAITS, { hour: 'day' })).toThrow('wind must be one of left, right, away');
+  it('has two for a course, in the first frame and in the last', () => {
+    const traits = TRAITS.map((trait) => (trait.name === 'hour' ? { ...trait, course: true } : trait));
+    expect([traitRows(traits), toldTokens(traits)]).toEqual([7, 3]);
+    const scene = { hour: 'night', wind: 'left' };
+    expect(sceneTokens(traits, scene)).toEqual([
+      { row: 1, frame: 'first' },
+      { row: 3, frame: 'last' },
+      { row: 4 },
+    ]);
+    expect(lastingOf(traits, scene)).toEqual({ wind: 'left' });
+    expect(sceneTokens(traits, lastingOf(traits, scene))).toEqual([{ row: 4 }]);
+  });
+
+  it('has none for what is left open, and refuses what there is none of', () => {
+    expect(sceneTokens(TRAITS, { wind: 'right' })).toEqual([{ row: 3 }]);
+    expect(sceneTokens(TRAITS, {})).toEqual([]);
+    expect(() => sceneTokens(TRAITS, { wind: 'up' })).toThrow(
+      'wind must be one of left, right, away, got up',
+    );
   });
 });

@@ -17,6 +17,8 @@ export interface Trait {
   readonly shares: readonly (readonly number[])[];
   /** False where the model follows it too little for people to choose it: it is drawn and told all the same. */
   readonly offered?: boolean;
+  /** True where it says how a clip begins and how it ends: it is told as two tokens, in its first and last frames. */
+  readonly course?: boolean;
 }
 
 /** Values by the traits' names. */
@@ -66,26 +68,51 @@ function unknownTrait(traits: readonly Trait[], name: string): string {
     : `Scene: “${shorten(name)}” is not known (there are ${names.join(', ')})`;
 }
 
+/** The part of a scene that holds for as long as a clip goes on: all but courses. */
+export function lastingOf(traits: readonly Trait[], scene: Scene): Scene {
+  const courses = new Set(traits.filter(({ course }) => course).map(({ name }) => name));
+  return Object.fromEntries(Object.entries(scene).filter(([name]) => !courses.has(name)));
+}
+
+/** What the model is told in one token. */
+export interface ToldToken {
+  /** Of the trait table: one row for each value of each trait, in their order; a course's values twice, first ones ahead. */
+  readonly row: number;
+  /** The latent frame that it stands in; in none where left out. */
+  readonly frame?: 'first' | 'last';
+}
+
 /**
- * Rows of the table that has one row for each value of each trait, in their order: those of the values of `scene`.
- * @throws RangeError where a trait has no value, or one that it does not know
+ * The tokens that `scene` is told as; none for what it leaves open.
+ * @throws RangeError where a trait has a value that it does not know
  */
-export function sceneRows(traits: readonly Trait[], scene: Scene): number[] {
+export function sceneTokens(traits: readonly Trait[], scene: Scene): ToldToken[] {
   let before = 0;
-  return traits.map(({ name, values }) => {
-    const place = values.indexOf(scene[name] ?? '');
-    if (place < 0) {
-      throw new RangeError(`Scene: ${name} must be one of ${values.join(', ')}, got ${scene[name]}.`);
+  return traits.flatMap((trait): ToldToken[] => {
+    const { name, values, course } = trait;
+    const value = scene[name];
+    const row = before + values.indexOf(value ?? '');
+    before += traitRows([trait]);
+    if (value === undefined) return [];
+    if (!values.includes(value)) {
+      throw new RangeError(`Scene: ${name} must be one of ${values.join(', ')}, got ${value}.`);
     }
-    const row = before + place;
-    before += values.length;
-    return row;
+    if (!course) return [{ row }];
+    return [
+      { row, frame: 'first' },
+      { row: row + values.length, frame: 'last' },
+    ];
   });
 }
 
-/** Rows of that table. */
+/** Tokens that a scene is told as, with those of what it leaves open. */
+export function toldTokens(traits: readonly Trait[]): number {
+  return traits.reduce((sum, { course }) => sum + (course ? 2 : 1), 0);
+}
+
+/** Rows of the trait table. */
 export function traitRows(traits: readonly Trait[]): number {
-  return traits.reduce((sum, { values }) => sum + values.length, 0);
+  return traits.reduce((sum, { values, course }) => sum + values.length * (course ? 2 : 1), 0);
 }
 
 /** A value pasted into a sentence must not be a page long. */

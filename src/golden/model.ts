@@ -95,12 +95,17 @@ export async function readBack(tensor: tf.Tensor): Promise<Fixture> {
   }
 }
 
-/** Collects what an `observe` callback sees. Tensors live only during the call, and blocks work in place: values are copied. */
+/**
+ * Collects what an `observe` callback sees. Tensors live only during the call, and blocks work in place: values are
+ * copied. What comes stream by stream under one name, as a dense block's queries do, is joined along the rows.
+ */
 export class Observer {
   readonly #kept = new Map<string, tf.Tensor>();
 
   readonly observe: Observe = (name, value) => {
-    this.#kept.set(name, tf.keep(tf.add(value, 0)));
+    const before = this.#kept.get(name);
+    this.#kept.set(name, tf.keep(before ? tf.concat([before, value], 1) : tf.add(value, 0)));
+    before?.dispose();
   };
 
   async values(): Promise<Map<string, Fixture>> {

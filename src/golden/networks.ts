@@ -1,12 +1,19 @@
 /** Checks of transformer and tokenizer against the fixtures, stage by stage, on the current backend. */
 import * as tf from '@tensorflow/tfjs-core';
+import type { Scene, Trait } from '../config/scene';
 import { lookUp, nearestCodes } from '../model/codebook';
 import { runEncoder } from '../model/encoder';
-import type { TokenSets } from '../model/transformer';
+import { type TokenSets, tellScene } from '../model/transformer';
 import { channelsLast, expectClose, expectSame, limits, magnitude } from './compare';
 import type { Fixture, FixtureFile, GoldenFolder } from './folder';
 import { decodeCodes, type LoadedCheckpoint, logitsOf, Observer, readBack } from './model';
 import type { Report } from './report';
+
+/** What a transformer was told, by the name of a case. */
+interface ToldCases {
+  readonly traits: readonly Trait[];
+  readonly scenes: Readonly<Record<string, { readonly scene: Scene; readonly latent_frames: number }>>;
+}
 
 /** Opens a checkpoint once, whoever asks. */
 export type OpenCheckpoint = (file: string) => Promise<LoadedCheckpoint>;
@@ -53,6 +60,33 @@ export async function checkTransformer(
     });
   }
   await checkBlocks(folder, report, await open(main), file);
+}
+
+/** The main checkpoint's transformer with a trait table beside it, told scenes. */
+export async function checkTold(folder: GoldenFolder, report: Report, open: OpenCheckpoint): Promise<void> {
+  const name = folder.fileOf('told', (tensor) => tensor === 'trait_embedding');
+  const main = mainCheckpoint(folder);
+  const { cases, config } = folder.manifest;
+  if (!name || !main || !cases?.told || !config) return;
+  const file = await folder.file(name);
+  const checkpoint = await open(main);
+  const { traits = [], scenes = {} } = cases.told as Partial<ToldCases>;
+  const [, rows = 1, columns = 1] = config.latent_shape as number[];
+  for (const [label, { scene, latent_frames: frames }] of Object.entries(scenes)) {
+    await report.check(`told ${label}`, async () => {
+      const transformer = checkpoint.transformer();
+      const { shape, values } = file.get('trait_embedding');
+      const traitEmbedding = tf.tensor2d(Float32Array.from(values), shape as [number, number]);
+      const able = { ...transformer, traitEmbedding, config: { ...transformer.config, traits } };
+      const told = tellScene(able, scene, [frames, rows, columns]);
+      try {
+        const got = await logitsOf(told, setsOf(file, label));
+        return expectClose(got, file.get(`${label}.logits`), limits().logits);
+      } finally {
+        tf.dispose([transformer, traitEmbedding, told.told] as unknown as tf.TensorContainerObject);
+      }
+    });
+  }
 }
 
 /** Every recorded activation must be observed and agree. */

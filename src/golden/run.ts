@@ -11,7 +11,7 @@ import { checkConversions, checkQuantizedLogits } from './conversions';
 import { checkCheckpoints, checkSums, checkZoos } from './files';
 import { GoldenFolder } from './folder';
 import { LoadedCheckpoint } from './model';
-import { checkTokenizers, checkTransformer, type OpenCheckpoint } from './networks';
+import { checkTokenizers, checkTold, checkTransformer, type OpenCheckpoint } from './networks';
 import { checkPreprocessing } from './preprocessing';
 import { Report } from './report';
 import { checkRuns } from './runs';
@@ -20,24 +20,33 @@ import { checkGibbsMasks, checkNextMasks, checkProbabilities, checkSchedules } f
 const HERE = dirname(fileURLToPath(import.meta.url));
 const ROOT = resolve(HERE, '../..');
 
-/** GOLDEN_DIR is relative to the root of the repository. Naming a folder that is not there is an error. */
-function findFolder(): string | undefined {
+/**
+ * The one that GOLDEN_DIR names, relative to the root of the repository, else this project's own and, where it is there, the
+ * official code's. Naming a folder that is not there is an error.
+ */
+function findFolders(): string[] {
   const named = process.env.GOLDEN_DIR;
   const candidates = named
     ? [resolve(ROOT, named)]
-    : [resolve(ROOT, '../shared/golden'), join(HERE, 'fixtures')];
-  const found = candidates.find((path) => existsSync(join(path, 'manifest.json')));
-  if (named && !found) throw new Error(`GOLDEN_DIR is ${named}, but there is no manifest.json in it.`);
+    : [join(HERE, 'fixtures'), resolve(ROOT, '../shared/golden')];
+  const found = candidates.filter((path) => existsSync(join(path, 'manifest.json')));
+  if (named && found.length === 0) {
+    throw new Error(`GOLDEN_DIR is ${named}, but there is no manifest.json in it.`);
+  }
   return found;
 }
 
 async function main(): Promise<number> {
   const report = new Report((line) => console.log(line), process.argv.includes('--verbose'));
   try {
-    const path = findFolder();
-    console.log(`Fixtures: ${path ?? 'none'}`);
-    if (path) await checkFolder(new GoldenFolder(path), report);
-    else report.skip('all fixtures', 'there is no folder of fixtures; name one with GOLDEN_DIR');
+    const paths = findFolders();
+    if (paths.length === 0) {
+      report.skip('all fixtures', 'there is no folder of fixtures; name one with GOLDEN_DIR');
+    }
+    for (const path of paths) {
+      console.log(`Fixtures: ${path}`);
+      await checkFolder(new GoldenFolder(path), report);
+    }
   } catch (error) {
     await report.check('fixtures', () => Promise.reject(error));
   }
@@ -68,6 +77,7 @@ async function checkFolder(folder: GoldenFolder, report: Report): Promise<void> 
     }
     const began = performance.now();
     await checkTransformer(folder, report, open);
+    await checkTold(folder, report, open);
     await checkQuantizedLogits(folder, report);
     await checkTokenizers(folder, report, open);
     await checkRuns(folder, report, open);

@@ -76,7 +76,7 @@ describe('parseManifest', () => {
 
   it('reads what a model can be told of a clip', async () => {
     const both = [
-      trait({}),
+      trait({ course: true }),
       trait({
         name: 'moon',
         values: ['no', 'yes'],
@@ -156,6 +156,7 @@ describe('parseManifest', () => {
       'traits (names)',
     ],
     ['a name that an address could not carry', traits(trait({ name: 'hour.of-day' })), 'small letters'],
+    ['a course that is neither', traits(trait({ course: 1 })), 'course must be true or false, got 1'],
     ['an offer that is neither', traits(trait({ offered: 'no' })), 'offered must be true or false'],
     ['a share below 0', traits(trait({ shares: [[1, -1]] })), 'not below 0'],
     ['shares of nothing', traits(trait({ shares: [[0, 0]] })), 'one above 0'],

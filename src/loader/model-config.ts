@@ -106,12 +106,22 @@ function parseTrait(value: unknown, at: string, rows: number): Trait {
       `${at}.shares must have ${rows} rows (1 for the first trait, one a value of the first for the others), got ${shares.length}`,
     );
   }
-  const { offered } = fields;
-  if (offered !== undefined && typeof offered !== 'boolean') {
-    throw new FieldError(`${at}.offered must be true or false, got ${show(offered)}`);
-  }
   const name = asTraitWord(fields.name, `${at}.name`);
-  return { name, values, shares, ...(offered === undefined ? {} : { offered }) };
+  return { name, values, shares, ...parseFlag(fields, 'offered', at), ...parseFlag(fields, 'course', at) };
+}
+
+/** The field where it is there. */
+function parseFlag<Name extends string>(
+  fields: Fields,
+  name: Name,
+  at: string,
+): { readonly [key in Name]?: boolean } {
+  const value = fields[name];
+  if (value === undefined) return {};
+  if (typeof value !== 'boolean') {
+    throw new FieldError(`${at}.${name} must be true or false, got ${show(value)}`);
+  }
+  return { [name]: value } as { readonly [key in Name]?: boolean };
 }
 
 function parseShares(value: unknown, at: string, count: number): readonly number[] {

@@ -24,7 +24,7 @@ export async function compilePipelines(
   [time, height, width]: Extent3,
 ): Promise<void> {
   await compileAhead(async () => {
-    const short = tellAnything(oneBlockAMode(transformer));
+    const short = tellAnything(oneBlockAMode(transformer), [time, height, width]);
     for (const sets of tokenSets(time * height * width)) {
       tf.tidy(() => drawTargets(short, sets, ANY_DRAW)).dispose();
       freeUnusedGpuMemory();
@@ -46,12 +46,10 @@ export async function compilePipelines(
 }
 
 /** Every scene has as many rows. */
-function tellAnything(transformer: TransformerParameters): TransformerParameters {
+function tellAnything(transformer: TransformerParameters, grid: Extent3): TransformerParameters {
   const { traits = [] } = transformer.config;
-  return tellScene(
-    transformer,
-    Object.fromEntries(traits.map(({ name, values }) => [name, values[0] ?? ''])),
-  );
+  const anything = Object.fromEntries(traits.map(({ name, values }) => [name, values[0] ?? '']));
+  return tellScene(transformer, anything, grid);
 }
 
 /** Blocks of a mode have the same layers, and share their programs. */

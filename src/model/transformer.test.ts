@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { BLOCK_MODES, type BlockMode, type ModelConfig } from '../config/model';
-import { embedAt } from '../kernels/embedding';
+import { embedAt, embedding } from '../kernels/embedding';
 import { switchBackend } from '../kernels/testing/backends';
 import { onEachBackend } from '../kernels/testing/parity';
 import { randomReader } from './initialization';
@@ -15,6 +15,7 @@ import {
   tellScene,
 } from './transformer';
 
+const GRID = [2, 3, 4] as const;
 const TOKENS = 24;
 
 function parametersWith(modes: readonly BlockMode[]): TransformerParameters {
@@ -28,7 +29,7 @@ function parametersWith(modes: readonly BlockMode[]): TransformerParameters {
       modes,
     },
     tokenizer: { codes: 10, codeWidth: 4, norm: 'none', decoder: [] },
-    grid: [2, 3, 4],
+    grid: GRID,
     frameRate: 8,
     sampling: {},
   };
@@ -92,7 +93,7 @@ onEachBackend('runTransformer', (backend) => {
     const traitEmbedding = tf.concat([other, row]) as tf.Tensor2D;
     const traits = [{ name: 'hour', values: ['day', 'night'], shares: [[3, 1]] }];
     const able = { ...parameters, config: { ...config, traits }, traitEmbedding };
-    const told = tellScene(able, { hour: 'night' });
+    const told = tellScene(able, { hour: 'night' }, GRID);
 
     const untold = await logitsOf(SETS);
     const without = { ...SETS, context: Int32Array.from(others) };
@@ -109,7 +110,45 @@ onEachBackend('runTransformer', (backend) => {
     const some = await logitsOf(nothingKnown, told);
     expect(largestDifference(await logitsOf(nothingKnown), some)).toBeGreaterThan(1e-3);
     tf.dispose([row, other, traitEmbedding, told.told as tf.Tensor]);
-    expect(tellScene(parameters, {})).toBe(parameters);
+    expect(tellScene(parameters, {}, GRID)).toBe(parameters);
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  it('is told a course in the middle of the first frame and of the last', async () => {
+    const before = tf.memory().numTensors;
+    const { config, tokenEmbedding } = parameters;
+    const [middle, lastMiddle] = [6, 12 + 6];
+    const others = order.filter((position) => position !== middle && position !== lastMiddle);
+    const sets = { tokens: SETS.tokens, context: others.slice(0, 8), target: others.slice(8) };
+    // Rows of the traits: dawn and dusk as they begin, as they end, no moon, moon. Dusk begins and ends as the tokens there.
+    const [first, last] = [middle, lastMiddle].map((position) =>
+      embedding(tokenEmbedding, Int32Array.of(sets.tokens[position] ?? 0)),
+    ) as [tf.Tensor2D, tf.Tensor2D];
+    const [nothing, moon] = [tf.zeros([1, 16]), tf.ones([1, 16])];
+    const traitEmbedding = tf.concat([nothing, first, nothing, last, nothing, moon]) as tf.Tensor2D;
+    const traits = [
+      { name: 'hour', values: ['dawn', 'dusk'], shares: [[1, 1]], course: true },
+      {
+        name: 'moon',
+        values: ['no', 'yes'],
+        shares: [
+          [1, 1],
+          [1, 1],
+        ],
+      },
+    ];
+    const able = { ...parameters, config: { ...config, traits }, traitEmbedding };
+    const hourAlone = { ...able, config: { ...config, traits: traits.slice(0, 1) } };
+    const told = tellScene(hourAlone, { hour: 'dusk' }, GRID);
+    const known = { ...sets, context: Int32Array.of(middle, lastMiddle, ...sets.context) };
+    expect(largestDifference(await logitsOf(sets, told), await logitsOf(known))).toBeLessThan(2e-5);
+    const both = tellScene(able, { hour: 'dusk', moon: 'yes' }, GRID);
+    expect(both.told?.shape).toEqual([3, 16]);
+    expect(largestDifference(await logitsOf(sets, both), await logitsOf(known))).toBeGreaterThan(1e-3);
+    const open = tellScene(able, { moon: 'yes' }, GRID);
+    expect(await open.told?.data()).toEqual(Float32Array.from({ length: 48 }, (_, i) => (i < 16 ? 1 : 0)));
+    expect(() => tellScene(able, { hour: 'noon' }, GRID)).toThrow('hour must be one of dawn, dusk, got noon');
+    tf.dispose([first, last, nothing, moon, traitEmbedding, told.told, both.told, open.told] as tf.Tensor[]);
     expect(tf.memory().numTensors).toBe(before);
   });
 

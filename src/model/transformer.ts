@@ -3,8 +3,8 @@
  * Letters: B batch, N tokens, NC context, NT target, L latent tokens, C width, V vocabulary (see config/model.ts).
  */
 import * as tf from '@tensorflow/tfjs-core';
-import type { TransformerConfig } from '../config/model';
-import { type Scene, sceneRows, traitRows } from '../config/scene';
+import type { Extent3, TransformerConfig } from '../config/model';
+import { type Scene, sceneTokens, toldTokens, traitRows } from '../config/scene';
 import { embedAt, embedding } from '../kernels/embedding';
 import { layerNorm } from '../kernels/layerNorm';
 import { linear } from '../kernels/linear';
@@ -32,9 +32,9 @@ export interface TransformerParameters {
   readonly maskEmbedding: tf.Tensor1D;
   /** [L, C] */
   readonly latentTokens: tf.Tensor2D;
-  /** [values of all traits, C]; of models that can be told what a clip is of. */
+  /** [rows of all traits, C] (traitRows); of models that can be told what a clip is of. */
   readonly traitEmbedding?: tf.Tensor2D;
-  /** [traits, C] the rows of it that say what this clip is of (tellScene). */
+  /** [tokens told, C] what this clip is of (tellScene). */
   readonly told?: tf.Tensor2D;
   readonly blocks: readonly BlockParameters[];
   readonly finalNorm: ScaleBias;
@@ -82,16 +82,36 @@ export function readTransformer(config: TransformerConfig, read: WeightReader): 
 }
 
 /**
- * The transformer that is told what a clip is of: every pass reads the rows of the trait embedding that `scene` means
- * (sceneRows) as it reads known tokens, ahead of them. All else is shared, so free `told` alone. A transformer that
- * cannot be told comes back as it is.
- * @throws RangeError where `scene` lacks a trait
+ * The transformer that is told what a clip of T'×H'×W' is of: every pass reads the tokens that `scene` means (sceneTokens)
+ * as it reads known ones, ahead of them; those that stand in a frame have the position of its middle. What is left open
+ * are rows of zeros, as in training. All else is shared, so free `told` alone. A transformer that cannot be told comes back
+ * as it is.
+ * @throws RangeError where `scene` has a value that its trait does not know
  */
-export function tellScene(parameters: TransformerParameters, scene: Scene): TransformerParameters {
-  const { config, traitEmbedding } = parameters;
+export function tellScene(
+  parameters: TransformerParameters,
+  scene: Scene,
+  [time, height, width]: Extent3,
+): TransformerParameters {
+  const { config, traitEmbedding, positionEmbedding } = parameters;
+  const { traits = [] } = config;
   if (!traitEmbedding) return parameters;
-  const rows = sceneRows(config.traits ?? [], scene);
-  return { ...parameters, told: embedding(traitEmbedding, Int32Array.from(rows)) };
+  const tokens = sceneTokens(traits, scene);
+  const middle = Math.floor(height / 2) * width + Math.floor(width / 2);
+  const at = { first: middle, last: (time - 1) * height * width + middle };
+  const placed = tokens.flatMap(({ row, frame }) => (frame ? [{ row, position: at[frame] }] : []));
+  const others = tokens.filter(({ frame }) => !frame);
+  const rowsOf = (some: readonly { readonly row: number }[]) => Int32Array.from(some, ({ row }) => row);
+  const positions = Int32Array.from(placed, ({ position }) => position);
+  const told = tf.tidy(() => {
+    const parts = [
+      embedAt({ table: traitEmbedding, codes: rowsOf(placed) }, positionEmbedding, positions),
+      embedding(traitEmbedding, rowsOf(others)),
+      tf.zeros([toldTokens(traits) - tokens.length, config.width]) as tf.Tensor2D,
+    ].filter(({ shape }) => shape[0] > 0);
+    return parts.length === 1 ? (parts[0] as tf.Tensor2D) : tf.concat(parts);
+  });
+  return { ...parameters, told };
 }
 
 /**

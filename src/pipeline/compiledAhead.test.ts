@@ -60,6 +60,7 @@ onBackend('webgpu', 'an engine', () => {
     for (const given of [
       { frames: 32 },
       { frames: 4 },
+      { frames: 48, order: 'spread' },
       { frames: 32, order: 'spread', steps: 4 },
       { frames: 32, order: 'spread', steps: 4, targets: 8 },
     ] as const) {

@@ -5,7 +5,7 @@ import type { GenerationOptions } from '../config/generation';
 import { parseManifest, StoredWeights } from '../loader';
 import type { ClipData, StepSummary } from '../worker/protocol';
 import { createEngine, type Engine } from './engine';
-import { type GenerationEvent, generate } from './generate';
+import { type GenerationEvent, generate, tellWindows } from './generate';
 import { createTinyEngine } from './testing/tinyEngine';
 import { packTinyModel, TOLD_MODEL } from './testing/tinyModel';
 
@@ -188,6 +188,20 @@ describe('generate', () => {
     expect(other.pixels).not.toEqual(drawn.pixels);
     told.dispose();
     expect(tf.memory().numTensors).toBe(tensors);
+  });
+
+  it('tells later windows of a long clip what lasts, and no course', async () => {
+    const able = await createTinyEngine(TOLD_MODEL);
+    const tensors = tf.memory().numTensors;
+    const { first, later } = tellWindows(able, { hour: 'night', moon: 'yes' }, [8, 4, 4]);
+    const rows = later.told?.arraySync() ?? [];
+    expect(first.told?.shape).toEqual([3, 16]);
+    expect(rows[0]).toEqual(first.told?.arraySync()[2]); // the moon
+    expect(rows.slice(1).flat()).toEqual(new Array(32).fill(0));
+    tf.dispose([first.told, later.told] as tf.Tensor[]);
+    for await (const _ of generate(able, { ...OPTIONS, frames: 64, steps: 1, revisePasses: 0 }));
+    expect(tf.memory().numTensors).toBe(tensors);
+    able.dispose();
   });
 
   it('says nothing of a scene where the model is told none', async () => {

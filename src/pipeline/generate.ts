@@ -5,13 +5,13 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import type { GenerationOptions } from '../config/generation';
 import { downsampleOf, type Extent3, lengthsOf } from '../config/model';
-import { readScene, type Scene } from '../config/scene';
+import { lastingOf, readScene, type Scene } from '../config/scene';
 import { lookUp } from '../model/codebook';
 import { decodeInChunks } from '../model/decodeInChunks';
 import { tellScene } from '../model/transformer';
 import { CounterNoise } from '../sampling/random';
 import { drawScene } from '../sampling/scene';
-import { sampleClip } from '../sampling/windows';
+import { sampleClip, type Window } from '../sampling/windows';
 import type { ClipData, StepSummary } from '../worker/protocol';
 import type { Engine } from './engine';
 import { writePixels } from './frames';
@@ -42,11 +42,11 @@ export async function* generate(
   let tokens: Int32Array = new Int32Array(0);
   const scene = sceneOf(engine, options);
   if (scene) yield { type: 'scene', scene };
-  const transformer = scene ? tellScene(engine.transformer, scene) : engine.transformer;
+  const longest = engine.manifest.model.grid[0];
+  const told = tellWindows(engine, scene ?? {}, [Math.min(longest, grid[0]), grid[1], grid[2]]);
   try {
-    const predict = predictorOf(transformer);
-    const longest = engine.manifest.model.grid[0];
-    const request = { options, grid, longest, predict, ...(signal ? { signal } : {}) };
+    const predictIn = ({ known }: Window) => predictorOf(known === 0 ? told.first : told.later);
+    const request = { options, grid, longest, predictIn, ...(signal ? { signal } : {}) };
     for await (const summary of sampleClip(request)) {
       tokens = summary.tokens;
       yield { type: 'step', summary };
@@ -54,7 +54,8 @@ export async function* generate(
       signal?.throwIfAborted();
     }
   } finally {
-    transformer.told?.dispose();
+    told.first.told?.dispose();
+    told.later.told?.dispose();
   }
   const clip = emptyClip(engine, grid);
   for await (const { done, total } of decodeInto(clip, engine, tokens, grid)) {
@@ -65,7 +66,16 @@ export async function* generate(
   yield { type: 'clip', clip, milliseconds: performance.now() - began };
 }
 
-/** What a clip with these options is of, long ones from end to end; null where the model is told nothing. */
+/**
+ * The transformer as it is told of a clip's first window, and of later ones: how those begin they know, and how they end
+ * is open. Free their `told`, where they have one.
+ */
+export function tellWindows({ transformer }: Pick<Engine, 'transformer'>, scene: Scene, grid: Extent3) {
+  const lasting = lastingOf(transformer.config.traits ?? [], scene);
+  return { first: tellScene(transformer, scene, grid), later: tellScene(transformer, lasting, grid) };
+}
+
+/** What a clip with these options is of; null where the model is told nothing. */
 export function sceneOf(
   { manifest }: Pick<Engine, 'manifest'>,
   { scene, seed }: GenerationOptions,

@@ -4,6 +4,7 @@
  */
 import { defaultGenerationOptions, type GenerationOptions, modelFacts } from '../config/generation';
 import { downsampleOf, type Extent3, lengthsOf } from '../config/model';
+import { toldTokens } from '../config/scene';
 import { decoderFlops, transformerFlops } from '../model/flops';
 import { passSizes } from '../sampling/generate';
 import type { PlannedModel } from './memory';
@@ -18,7 +19,7 @@ export function clipFlops({ model, tensors }: PlannedModel, options: GenerationO
   const [, rows, columns] = model.grid;
   const latentFrames = options.frames / framesPerLatent;
   const grid: Extent3 = [latentFrames, rows, columns];
-  const told = model.transformer.traits?.length ?? 0;
+  const told = toldTokens(model.transformer.traits ?? []);
   let flops = 0;
   for (const { contexts, targets, masked } of passSizes({ options, grid })) {
     flops += transformerFlops(model.transformer, told + contexts, targets, masked);

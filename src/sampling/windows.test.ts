@@ -4,7 +4,7 @@ import type { GenerationOptions } from '../config/generation';
 import type { Extent3 } from '../config/model';
 import { type GenerationStep, sampleTokens } from './generate';
 import { type Predict, predictFromLogits } from './steps';
-import { countClipSteps, planWindows, sampleClip } from './windows';
+import { countClipSteps, planWindows, sampleClip, type Window } from './windows';
 
 const V = 12;
 const AREA = 4;
@@ -43,7 +43,8 @@ function toyModel(calls: Call[]): Predict {
 async function collect(total: number, longest: number, calls: Call[] = []) {
   const grid: Extent3 = [total, 2, 2];
   const steps: GenerationStep[] = [];
-  for await (const step of sampleClip({ options, grid, longest, predict: toyModel(calls) })) steps.push(step);
+  for await (const step of sampleClip({ options, grid, longest, predictIn: () => toyModel(calls) }))
+    steps.push(step);
   return steps;
 }
 
@@ -77,6 +78,17 @@ describe('planWindows', () => {
 });
 
 describe('sampleClip', () => {
+  it('asks what predicts each window', async () => {
+    const asked: Window[] = [];
+    const predictIn = (window: Window) => {
+      asked.push(window);
+      return toyModel([]);
+    };
+    for await (const _ of sampleClip({ options, grid: [11, 2, 2], longest: 4, predictIn }));
+    expect(asked).toEqual(planWindows(11, 4));
+    expect(asked.length).toBeGreaterThan(2);
+  });
+
   it('is the sampler of one window up to the model’s own length', async () => {
     const grid: Extent3 = [3, 2, 2];
     const plain: GenerationStep[] = [];

@@ -4,6 +4,7 @@
  */
 import type { Extent3 } from '../config/model';
 import { countSteps, type GenerationRequest, type GenerationStep, sampleTokens } from './generate';
+import type { Predict } from './steps';
 
 /** A part of the clip that the model sees at once, in latent frames. */
 export interface Window {
@@ -13,9 +14,11 @@ export interface Window {
   readonly known: number;
 }
 
-export interface ClipRequest extends Omit<GenerationRequest, 'known' | 'firstStep'> {
+export interface ClipRequest extends Omit<GenerationRequest, 'known' | 'firstStep' | 'predict'> {
   /** Latent frames that the model holds at once. */
   readonly longest: number;
+  /** What predicts a window's tokens: of later ones less may be told. */
+  readonly predictIn: (window: Window) => Predict;
 }
 
 /**
@@ -37,7 +40,7 @@ export function planWindows(total: number, longest: number): Window[] {
 }
 
 /** Forward passes that `sampleClip` will make. */
-export function countClipSteps(request: Omit<ClipRequest, 'predict' | 'signal'>): number {
+export function countClipSteps(request: Omit<ClipRequest, 'predictIn' | 'signal'>): number {
   const windows = planWindows(request.grid[0], request.longest);
   return windows.reduce((sum, window) => sum + countSteps(windowRequest(request, window)), 0);
 }
@@ -51,7 +54,11 @@ export async function* sampleClip(request: ClipRequest): AsyncGenerator<Generati
   let tokens = new Int32Array(grid[0] * area);
   for (const window of planWindows(grid[0], request.longest)) {
     const start = window.first * area;
-    const part = { ...windowRequest(request, window, tokens), predict: request.predict, firstStep: step };
+    const part = {
+      ...windowRequest(request, window, tokens),
+      predict: request.predictIn(window),
+      firstStep: step,
+    };
     for await (const record of sampleTokens(part)) {
       tokens = tokens.slice();
       tokens.set(record.tokens, start);
@@ -63,7 +70,7 @@ export async function* sampleClip(request: ClipRequest): AsyncGenerator<Generati
   }
 }
 
-function windowRequest<Request extends Omit<ClipRequest, 'predict'>>(
+function windowRequest<Request extends Omit<ClipRequest, 'predictIn'>>(
   { longest: _, ...request }: Request,
   { first, length, known }: Window,
   tokens = new Int32Array(request.grid[0] * request.grid[1] * request.grid[2]),

@@ -28,22 +28,46 @@ class Trait:
     values: tuple[str, ...]
     shares: tuple[tuple[float, ...], ...]  # one row for each value of the first trait; the first trait has one row
     offered: bool = True  # for people to choose; where a model follows it too little it is drawn and told all the same
+    course: bool = False  # says how a clip begins and how it ends: told as two tokens, in its first and last frames
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> Trait:
         shares = tuple(tuple(row) for row in data["shares"])
-        return Trait(data["name"], tuple(data["values"]), shares, data.get("offered", True))
+        flags = {name: data[name] for name in ("offered", "course") if name in data}
+        return Trait(data["name"], tuple(data["values"]), shares, **flags)
 
     def to_json(self) -> dict[str, Any]:
         """As a manifest has it."""
         facts = {"name": self.name, "values": list(self.values), "shares": [list(row) for row in self.shares]}
-        return facts | ({} if self.offered else {"offered": False})
+        return facts | ({} if self.offered else {"offered": False}) | ({"course": True} if self.course else {})
+
+    @property
+    def rows(self) -> int:
+        """Of the trait table: one a value, or two where a value is told as two tokens, all first ones ahead."""
+        return len(self.values) * (2 if self.course else 1)
+
+
+# Degrees of the sun's elevation in the middle of a clip from which on an hour is that of the rising, or setting, sun.
+SKY_HOURS = ((15.0, "forenoon", "afternoon"), (4.0, "morning", "evening"), (-3.0, "sunrise", "sunset"),
+             (-9.0, "dawn", "dusk"), (-90.0, "night", "night"))  # fmt: skip
 
 
 def hour_of(row: Labels) -> str:
-    rising = row["sun_elevation_last"] > row["sun_elevation_first"]
-    names = {"golden": ("sunset", "sunrise"), "day": ("afternoon", "morning"), "night": ("night", "night")}
-    return names[row["hour"]][rising]
+    first, last = row["sun_elevation_first"], row["sun_elevation_last"]
+    return next(names[last < first] for least, *names in SKY_HOURS if (first + last) / 2 >= least)
+
+
+def part_of(row: Labels, first: float, last: float) -> Labels:
+    """Of a part of the clip, from one share of its length to another: what the sun does in it."""
+    begin, end = row["sun_elevation_first"], row["sun_elevation_last"]
+    at = {"_first": begin + first * (end - begin), "_last": begin + last * (end - begin)}
+    return row | {f"sun_elevation{name}": value for name, value in at.items()}
+
+
+def horizon_of(row: Labels) -> str:
+    """How much of the picture is land."""
+    height = row["horizon_y"]
+    return "low" if height < 0.1 else "middle" if height < 0.17 else "high"
 
 
 def wind_of(row: Labels) -> str:
@@ -68,11 +92,15 @@ def yes(value: object) -> str:
 
 # How each trait is read off the renderer's labels, and its values in the order in which people are shown them.
 SKY = {
-    "hour": (hour_of, ("sunrise", "morning", "afternoon", "sunset", "night")),
+    "hour": (
+        hour_of,
+        ("dawn", "sunrise", "morning", "forenoon", "afternoon", "evening", "sunset", "dusk", "night"),
+    ),
     "clouds": (lambda row: row["cover"], ("clear", "few", "scattered", "broken", "overcast")),
     "wind": (wind_of, ("left", "right", "nearer", "away")),
     "pace": (pace_of, ("calm", "brisk")),
     "land": (lambda row: row["land"], ("plain", "rolling", "ridges", "jagged", "forest")),
+    "horizon": (horizon_of, ("low", "middle", "high")),
     "water": (lambda row: yes(row.get("water")), ("no", "yes")),
     "fog": (lambda row: yes(row.get("fog")), ("no", "yes")),
     "town": (lambda row: yes(row.get("lights")), ("no", "yes")),
@@ -80,25 +108,17 @@ SKY = {
 }
 
 
+COURSES = {"hour"}
+
+
 def scene_of(row: Labels) -> Scene:
     """Of the renderer's labels of a clip."""
     return {name: read(row) for name, (read, _) in SKY.items()}
 
 
-# The middle of each wind's quarter.
+# The middle of each wind's quarter, in degrees of its label; hours in which the light changes to be seen.
 WINDS = {"left": 0.0, "nearer": 90.0, "right": 180.0, "away": 270.0}
-HOURS = {"sunrise": "golden", "sunset": "golden", "morning": "day", "afternoon": "day", "night": "night"}
-
-
-def labels_of(scene: Scene) -> Labels:
-    """The renderer's labels, as far as a scene says them: what a network that reads labels can find of it in a clip."""
-    labels: Labels = {}
-    if "hour" in scene:
-        labels["hour"] = HOURS[scene["hour"]]
-    if "wind" in scene and scene.get("clouds") != "clear":
-        labels["wind_direction"] = WINDS[scene["wind"]]
-    labels |= {label: scene[name] for name, label in (("clouds", "cover"), ("land", "land")) if name in scene}
-    return labels | {name: scene[name] == "yes" for name in ("water", "moon") if name in scene}
+BRIGHTER, DARKER = ("dawn", "sunrise"), ("sunset", "dusk")
 
 
 def traits_of(scenes: Sequence[Scene]) -> tuple[Trait, ...]:
@@ -114,7 +134,7 @@ def traits_of(scenes: Sequence[Scene]) -> tuple[Trait, ...]:
             of_group = [s[name] for s in scenes if group is None or s[first] == group]
             counts = np.array([1 + of_group.count(value) for value in values], dtype=np.float64)
             rows.append(tuple(round(float(x), 4) for x in counts / counts.sum()))
-        found.append(Trait(name, values, tuple(rows)))
+        found.append(Trait(name, values, tuple(rows), course=name in COURSES))
     return tuple(found)
 
 
@@ -128,18 +148,26 @@ def check(traits: Sequence[Trait], chosen: Mapping[str, str]) -> None:
             raise ValueError(f"{name}: there are {', '.join(values[name])}, not {value!r}.")
 
 
+def places_of(traits: Sequence[Trait]) -> list[str]:
+    """Of what is told, token by token: "" for none, "first" and "last" for a course's two, in those frames."""
+    return [place for trait in traits for place in (("first", "last") if trait.course else ("",))]
+
+
 def rows_of(traits: Sequence[Trait], scene: Scene) -> list[int]:
-    """Of the table that has one row for each value of each trait, in their order."""
+    """Of the trait table, which has the rows of each trait, in their order: one for every token that is told, -1 for
+    what the scene leaves open."""
     rows, before = [], 0
     for trait in traits:
-        rows.append(before + trait.values.index(scene[trait.name]))
-        before += len(trait.values)
+        tokens = 2 if trait.course else 1
+        row = trait.values.index(scene[trait.name]) if trait.name in scene else None
+        rows += [-1 if row is None else before + row + i * len(trait.values) for i in range(tokens)]
+        before += trait.rows
     return rows
 
 
 def all_rows(traits: Sequence[Trait], scenes: Sequence[Scene]) -> Tensor:
-    """int64 [N, traits]."""
-    return torch.tensor([rows_of(traits, scene) for scene in scenes]).view(len(scenes), len(traits))
+    """int64 [N, tokens told]."""
+    return torch.tensor([rows_of(traits, scene) for scene in scenes]).view(len(scenes), len(places_of(traits)))
 
 
 def draw_scene(traits: Sequence[Trait], chosen: Mapping[str, str], random: np.random.Generator) -> Scene:

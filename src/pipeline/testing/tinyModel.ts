@@ -35,7 +35,7 @@ export const TOLD_MODEL: ModelConfig = {
   transformer: {
     ...TINY_MODEL.transformer,
     traits: [
-      { name: 'hour', values: ['day', 'night'], shares: [[3, 1]] },
+      { name: 'hour', values: ['day', 'night'], shares: [[3, 1]], course: true },
       {
         name: 'moon',
         values: ['no', 'yes'],

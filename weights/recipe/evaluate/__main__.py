@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ import torch
 from ..measures import HOURS, Array, hour, shares
 from ..mebt.load import load_mebt
 from ..tokenizer.load import load_tokenizer
-from ..traits import Scene, labels_of, scene_of
+from ..traits import scene_of
 from .clips import Clips, open_clips
 from .course import describe_course, describe_seams, seamless_places
 from .distance import between_halves, compare, frechet
@@ -30,6 +29,7 @@ from .likelihood import likelihood, reconstruction
 from .network import Network, accuracy, features_of, load_network, read_clips, read_damages
 from .proof import prove
 from .report import draw, markdown
+from .told import describe_told
 
 REPEATS = 8  # draws of the floor
 FEWEST = 8  # clips of which a distance is worth a number
@@ -38,11 +38,6 @@ FEWEST = 8  # clips of which a distance is worth a number
 def hours_of(clips: Array) -> dict[str, float]:
     found = shares([hour(clip) for clip in clips])
     return {name: found[name] for name in HOURS}
-
-
-def told(network: Network, scenes: Sequence[Scene], outs: list[Array]) -> dict[str, Any]:
-    """How well the network, whose `outs` are what it reads off the clips, finds what they were told to be of."""
-    return accuracy(network.targets, outs, *encode([labels_of(scene) for scene in scenes], network.targets))
 
 
 def measure(clips: Clips, features: Array, real: Array, own: Array | None = None) -> dict[str, Any]:
@@ -86,7 +81,7 @@ def measure_real(
         outs = read_clips(network, test.array)[1]
         facts["read"] = accuracy(network.targets, outs, values, valid)
         if tell:
-            facts["told"] = told(network, [scene_of(row) for row in labels], outs)
+            facts["told"] = describe_told(network.targets, outs, [scene_of(row) for row in labels], test.array)
         facts["read"] |= read_damages(network, test.array[:48])
     return facts
 
@@ -178,7 +173,7 @@ def evaluate(args: argparse.Namespace, kept: dict[str, Any]) -> dict[str, Any]:
         found, outs = read_clips(network, clips.array[:, -test.array.shape[1] :])  # of longer clips their ends
         rows[name] = row = measure(clips, found, real(clips.array.shape[1]))
         if clips.scenes:
-            row["told"] = told(network, clips.scenes, outs)
+            row["told"] = describe_told(network.targets, outs, clips.scenes, clips.array)
         if "distance" in row and len(rebuilt) and clips.array.shape[1] >= test.array.shape[1]:
             row["frechet_of_reconstructions"] = of_reconstructions(found, rebuilt, features[len(rebuilt) :])
     report["samples"] = list(rows.values())

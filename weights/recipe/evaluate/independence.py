@@ -26,7 +26,7 @@ from torch import Tensor
 
 from ..mebt.load import load_mebt
 from ..mebt.model import Mebt
-from ..mebt.train import ORDERS, load_grids, load_scenes, split_in_order
+from ..mebt.train import ORDERS, load_grids, load_told, split_in_order
 from ..schedules import SCHEDULES, masked_count, progress
 from .labels import Array
 from .report import table
@@ -154,7 +154,7 @@ def main() -> None:
     model = load_mebt(args.mebt)
     grids = load_grids([args.tokens])[: args.clips, : model.config.grid[0]]
     traits = model.config.traits
-    scenes = load_scenes([args.tokens], traits)[1] if traits else None
+    scenes = load_told([args.tokens], traits).rows() if traits else None
     report: dict[str, Any] = {"clips": len(grids), "positions": grids[0].numel(), "orders": {}}
     for order in args.orders:
         found = nats_of_next(model, grids, order, scenes=scenes)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..report import INK, MUTED, label, new_figure, save
+from .told import READ
 
 Row = dict[str, Any]
 DAMAGE_COLOURS = ("#1f2a44", "#d9822b", "#2a7f62", "#8a4fbf", "#c0392b")
@@ -122,20 +123,16 @@ def hours(report: Row) -> str:
     return table(["", *names], [[row["name"], *(percent(row["hours"][n]) for n in names)] for row in all_rows(report)])
 
 
-TOLD = ("hour", "cover", "land", "water", "moon")
-
-
 def told(report: Row) -> str:
     """What clips were told to be of, as the network reads it off them; of held-out clips what they are of."""
-    head = ["", "clips", *TOLD, "wind, off by"]
+    told_rows = [row for row in all_rows(report) if "told" in row]
+    names = [name for name in ("light", *READ) if all(name in row["told"] for row in told_rows)]
     rows = []
-    for row in all_rows(report):
-        if "told" not in row:
-            continue
-        shares = [percent(row["told"][name]["right"]) for name in TOLD if name in row["told"]]
-        wind = row["told"].get("wind_direction", {}).get("mean_error_degrees")
-        rows.append([row["name"], str(row["clips"]), *shares, "" if wind is None else f"{wind:.0f}°"])
-    return table(head, rows)
+    for row in told_rows:
+        shares = [percent(row["told"][name]["right"]) for name in names]
+        wind = row["told"].get("wind")
+        rows.append([row["name"], str(row["clips"]), *shares, f"{wind['off']:.0f}°" if wind else ""])
+    return table(["", "clips", *names, "wind, off by"], rows)
 
 
 def readings(labels: Row) -> str:

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..traits import Trait
+from ..traits import Trait, places_of
 
 MODES = ("latent_enc", "latent_self", "latent_dec", "lt2l", "maskgit")
 
@@ -101,6 +101,11 @@ def latent_cells(grid: Grid, count: int) -> Grid:
     if math.prod(cells) != count:
         raise ValueError(f"latent tokens start as blocks of the grid: their number must be a power of two, got {count}")
     return cells[0], cells[1], cells[2]
+
+
+def middle_of(grid: Grid) -> int:
+    """Position of the middle of the first latent frame."""
+    return grid[1] // 2 * grid[2] + grid[2] // 2
 
 
 class Block(nn.Module):
@@ -197,8 +202,8 @@ class Mebt(nn.Module):
         self.latent_tokens = nn.Parameter(
             grid_embedding(config.grid, width, latent_cells(config.grid, config.latent_tokens))
         )
-        values = sum(len(trait.values) for trait in config.traits)
-        self.trait_embedding = nn.Parameter(torch.zeros(values, width)) if values else None
+        rows = sum(trait.rows for trait in config.traits)
+        self.trait_embedding = nn.Parameter(torch.zeros(rows, width)) if rows else None
         self.blocks = nn.ModuleList(Block(width, config.heads, mode) for mode in config.modes)
         self.final_norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, config.vocabulary, bias=False)
@@ -220,6 +225,16 @@ class Mebt(nn.Module):
     def start_from_codebook(self, codes: Tensor) -> None:
         start_from_codebook(self.token_embedding, self.head, codes)
 
+    def told_positions(self, first: int, count: int) -> Tensor:
+        """[tokens told, C], of a window of `count` tokens from `first` on; zeros for what has no place."""
+        table, middle = self.position_embedding, middle_of(self.config.grid)
+        rows = {
+            "": torch.zeros_like(table[0]),
+            "first": table[first + middle],
+            "last": table[first + count - math.prod(self.config.grid[1:]) + middle],
+        }
+        return torch.stack([rows[place] for place in places_of(self.config.traits)])
+
     def forward(
         self,
         tokens: Tensor,
@@ -236,8 +251,9 @@ class Mebt(nn.Module):
         `stands_for`: how many masked tokens each target stands for, where `target` is a random part of them: what the
         latent tokens read of the targets is weighted so that it is, but for chance, what they would read of all.
         `asked`: only the first so many targets are asked for, logits [B, asked, V]; the others are read all the same.
-        `scene`: the rows of the trait embedding that say what each clip is of, [B, traits], -1 (a row of zeros) for
-        what is left open; they are context tokens without a place. None: nothing is said.
+        `scene`: the rows of the trait embedding that say what each clip is of, [B, tokens told], -1 (a row of zeros)
+        for what is left open; they are context tokens, those of a course in the middle of the first and of the last
+        latent frame, the others without a place. None: nothing is said.
         """
         asked = target.shape[1] if asked is None else asked
         last_reader = last_reader_of_targets(self.config.modes)
@@ -246,8 +262,8 @@ class Mebt(nn.Module):
         y = self.mask_embedding + self.position_embedding[first + target]
         s = self.latent_tokens.expand(tokens.shape[0], -1, -1).contiguous()
         if scene is not None and self.trait_embedding is not None:
-            told = self.trait_embedding[scene.clamp_min(0)] * (scene >= 0).unsqueeze(-1)  # [B, traits, C]
-            x = torch.cat([told, x], 1)
+            told = self.trait_embedding[scene.clamp_min(0)] + self.told_positions(first, tokens.shape[1])
+            x = torch.cat([told * (scene >= 0).unsqueeze(-1), x], 1)
         for i, block in enumerate(self.blocks):
             if i > last_reader:
                 y = y[:, :asked]

@@ -11,12 +11,15 @@ curriculum across trainings.
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ..tokenizer.model import Tokenizer
-from .model import Block, Grid, Mebt, grid_embedding, latent_cells
+from ..traits import places_of
+from .model import Block, Grid, Mebt, grid_embedding, latent_cells, middle_of
 
 PATCH = 4  # of the picture that a code is known by, pixels a side
 RIDGE = 1e-2
@@ -147,31 +150,58 @@ def go_on_from(model: Mebt, other: Mebt) -> None:
 LOOKED_AT = 400  # places of the grid among which each value's most telling token is looked for
 
 
+def row_spans(model: Mebt) -> list[tuple[int, int]]:
+    """For each row of the trait table the positions of the grid, from and to, that its token is in."""
+    area = math.prod(model.config.grid[1:])
+    end = model.config.positions
+    spans = {"": (0, end), "first": (0, area), "last": (end - area, end)}
+    return [spans[place] for trait in model.config.traits for place in places_of([trait]) for _ in trait.values]
+
+
 @torch.no_grad()
 def start_traits(model: Mebt, tokens: Tensor, scenes: Tensor, seed: int = 0) -> None:
     """Each value of a trait begins as one known token: the place and code that clips with the value (rows `scenes`
-    [N, traits] of clips' tokens [N, positions]) have and others have not. What reads known tokens reads it at once;
-    from rows of zeros, hundreds of steps learned nothing.
+    [N, tokens told] of clips' tokens [N, positions]) have and others have not; of a course, in the frame in which it
+    is told. What reads known tokens reads it at once; from rows of zeros, hundreds of steps learned nothing. Rows that
+    say something already stay as they are.
     """
-    table = model.trait_embedding
+    table, config = model.trait_embedding, model.config
     assert table is not None
     with_value = torch.zeros(len(tokens), len(table)).scatter_(1, scenes, 1.0)  # [N, values]
     clips = with_value.sum(0).unsqueeze(1).clamp_min(1)
+    spans, fresh = torch.tensor(row_spans(model)), ~table.any(1)
     most = torch.full((len(table),), -torch.inf)
-    places = torch.randperm(tokens.shape[1], generator=torch.Generator().manual_seed(seed))[:LOOKED_AT]
-    for place in places.tolist():
-        codes = F.one_hot(tokens[:, place], model.config.vocabulary).float()  # [N, V]
+    generator = torch.Generator().manual_seed(seed)
+    looked_at = {
+        span: span[0] + torch.randperm(span[1] - span[0], generator=generator) for span in set(row_spans(model))
+    }
+    places = sorted({int(place) for found in looked_at.values() for place in found[:LOOKED_AT]})
+    for place in places:
+        codes = F.one_hot(tokens[:, place], config.vocabulary).float()  # [N, V]
         usual = codes.mean(0)
         counts = with_value.t() @ codes  # [values, V]
         telling = counts / clips * ((counts + usual) / (clips + 1) / usual.clamp_min(1e-9)).clamp_min(1e-9).log()
         gain, code = telling.max(1)
-        for row in (gain > most).nonzero()[:, 0].tolist():
+        better = fresh & (gain > most) & (spans[:, 0] <= place) & (place < spans[:, 1])
+        for row in better.nonzero()[:, 0].tolist():
             table[row] = model.token_embedding.weight[code[row]] + model.position_embedding[place]
-        most = torch.maximum(most, gain)
+            most[row] = gain[row]
+    for row in fresh.nonzero()[:, 0].tolist():  # where a course is told is added to what it is told as
+        if spans[row, 1] - spans[row, 0] < config.positions:
+            table[row] -= model.position_embedding[spans[row, 0] + middle_of(config.grid)]
 
 
 def carry_traits(model: Mebt, other: Mebt) -> None:
-    """What the other was told of clips; a model that is told more, or of other things, begins without."""
-    same = [(t.name, t.values) for t in model.config.traits] == [(t.name, t.values) for t in other.config.traits]
-    if same and model.trait_embedding is not None and other.trait_embedding is not None:
-        model.trait_embedding.copy_(other.trait_embedding)
+    """What the other was told of clips, trait by trait; what it was not told, or in other values, begins without."""
+    theirs = rows_by_trait(other)
+    for trait, rows in rows_by_trait(model).items():
+        if trait in theirs:
+            rows.copy_(theirs[trait])
+
+
+def rows_by_trait(model: Mebt) -> dict[tuple[str, tuple[str, ...], bool], Tensor]:
+    """The parts of the trait table, by what makes traits the same."""
+    if model.trait_embedding is None:
+        return {}
+    parts = model.trait_embedding.split([trait.rows for trait in model.config.traits])
+    return {(t.name, t.values, t.course): part for t, part in zip(model.config.traits, parts, strict=True)}

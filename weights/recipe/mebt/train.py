@@ -22,12 +22,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..evaluate.labels import read_labels
+from ..evaluate.labels import Labels, read_labels
 from ..optim import Average, Optimizer, Run
 from ..sampling import spread_order
 from ..schedules import SCHEDULES, masked_count
 from ..tokenizer.load import load_tokenizer
-from ..traits import Trait, all_rows, scene_of, traits_of
+from ..traits import Trait, all_rows, part_of, places_of, scene_of, traits_of
 from ..workers import Workers, join_workers
 from .load import load_mebt
 from .model import MEBTS, Block, Grid, Mebt
@@ -60,20 +60,38 @@ def draw_length(longest: int, progress: float, random: np.random.Generator) -> i
     return int(random.integers(1, longest // 2)) * 2
 
 
-def load_scenes(paths: list[Path], traits: Sequence[Trait] = ()) -> tuple[tuple[Trait, ...], Tensor]:
-    """What the clips of token files are of, by the labels beside them: the traits, with the clips' own shares unless
-    they are given, and int64 [N, traits]."""
-    scenes = [scene_of(row) for path in paths for row in read_labels([path.with_suffix(".jsonl")])]
-    found = tuple(traits) or traits_of(scenes)
-    return found, all_rows(found, scenes)
+@dataclass(frozen=True)
+class Told:
+    """What a model is told of clips: what of, and the renderer's labels of each."""
+
+    traits: tuple[Trait, ...]
+    labels: Sequence[Labels]
+
+    def rows(self) -> Tensor:
+        """Of the trait table, int64 [N, tokens told], of the whole clips."""
+        return all_rows(self.traits, [scene_of(row) for row in self.labels])
+
+    def rows_of_windows(self, windows: Windows, length: int, frames: int) -> Tensor:
+        """The same of windows of `length` of the clips' `frames`: the sun's course is that of the window."""
+        parts = zip(*windows, strict=True)
+        rows = [part_of(self.labels[pick], start / frames, (start + length) / frames) for pick, start in parts]
+        return all_rows(self.traits, [scene_of(row) for row in rows])
 
 
-def draw_batch(grids: Tensor, size: int, length: int, random: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Random windows of `length` latent frames, [size, length * H' * W'], and which clips they are of, [size]."""
+def load_told(paths: list[Path], traits: Sequence[Trait] = ()) -> Told:
+    """Of the clips of token files, by the labels beside them; traits have the clips' own shares unless given."""
+    labels = read_labels([path.with_suffix(".jsonl") for path in paths])
+    return Told(tuple(traits) or traits_of([scene_of(row) for row in labels]), labels)
+
+
+Windows = tuple[list[int], list[int]]  # of each its clip and its first latent frame
+
+
+def draw_windows(grids: Tensor, size: int, length: int, random: np.random.Generator) -> Windows:
+    """Random ones of `length` latent frames."""
     starts = random.integers(grids.shape[1] - length + 1, size=size)
     picks = random.integers(len(grids), size=size)
-    windows = [grids[p, s : s + length].flatten() for p, s in zip(picks, starts, strict=True)]
-    return torch.stack(windows), torch.from_numpy(picks)
+    return picks.tolist(), starts.tolist()
 
 
 def draw_first(frames: int, length: int, random: np.random.Generator) -> int:
@@ -180,11 +198,12 @@ class Plan:
     orders: tuple[str, ...] = ("random",)  # in which tokens become known, one a batch; of ORDERS
 
 
-UNTOLD = 0.1  # share of clips that the model is not told anything of, so that it can do without
+# Shares of clips that the model is not told anything of, and not told the course of, so that it can do without.
+UNTOLD, NO_COURSE = 0.1, 0.1
 
 
 def draw_step(
-    grids: Tensor, step: int, progress: float, plan: Plan, workers: Workers, scenes: Tensor | None = None
+    grids: Tensor, step: int, progress: float, plan: Plan, workers: Workers, told: Told | None = None
 ) -> Step:
     """This worker's part of a batch. Length and share of masked tokens are the same for all workers."""
     random = np.random.default_rng((plan.seed, step))
@@ -198,7 +217,8 @@ def draw_step(
     size = round(plan.batch * (frames / length) ** 0.5)  # a step then takes about as long at any length
     own = np.random.default_rng((plan.seed, step, workers.rank))
     generator = torch.Generator().manual_seed(int(own.integers(2**31)))
-    tokens, picks = draw_batch(grids, workers.share(size), length, own)
+    windows = draw_windows(grids, workers.share(size), length, own)
+    tokens = torch.stack([grids[p, s : s + length].flatten() for p, s in zip(*windows, strict=True)])
     context, target = split_in_order(order, len(tokens), (length, *grids.shape[2:]), masked, generator)
     if plan.noise and random.random() < 0.5:
         tokens = disturbed(tokens, context, plan.noise * random.random(), generator)
@@ -206,9 +226,11 @@ def draw_step(
     if 0 < plan.targets < masked:
         target, stands_for = target[:, : plan.targets], masked / plan.targets
     scene = None
-    if scenes is not None:
-        untold = torch.rand(len(tokens), 1, generator=generator) < UNTOLD
-        scene = scenes[picks].masked_fill(untold, -1)
+    if told is not None:
+        open_, without = torch.rand(2, len(tokens), 1, generator=generator)
+        courses = torch.tensor([place != "" for place in places_of(told.traits)])
+        left_out = (open_ < UNTOLD) | (without < NO_COURSE) & courses
+        scene = told.rows_of_windows(windows, length, grids.shape[1]).masked_fill(left_out, -1)
     return Step((tokens, context, target), first * area, length, stands_for, scene)
 
 
@@ -236,16 +258,16 @@ def train(
     save_every: int = 100,
     warmup: int = 40,
     cost: Callable[[Step], int] | None = None,
-    scenes: Tensor | None = None,
+    told: Told | None = None,
 ) -> None:
     """Until the budget of `run` is used up. `watch`: what is logged with every save; `cost`: operations of a step;
-    `scenes`: what the model is told of each clip."""
+    `told`: what the model is told of each clip."""
     recent: list[float] = []
     while run.progress() < 1:
-        step = draw_step(grids, run.step, run.progress(), plan, run.workers, scenes)
+        step = draw_step(grids, run.step, run.progress(), plan, run.workers, told)
         tokens, context, target = (t.to(run.workers.device) for t in step.tensors)
-        told = None if step.scene is None else step.scene.to(run.workers.device)
-        loss = loss_of(run.model, tokens, context, target, step.first, step.stands_for, told)
+        scene = None if step.scene is None else step.scene.to(run.workers.device)
+        loss = loss_of(run.model, tokens, context, target, step.first, step.stands_for, scene)
         loss.backward()
         run.update(warmup)
         if cost:
@@ -295,8 +317,8 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     path, log = args.out / "mebt.pt", args.out / "mebt.jsonl"
     torch.manual_seed(args.seed)
-    traits, scenes = load_scenes(args.train) if args.scenes else ((), None)
-    model = Mebt(replace(MEBTS[args.model], traits=traits))
+    told = load_told(args.train) if args.scenes else None
+    model = Mebt(replace(MEBTS[args.model], traits=told.traits if told else ()))
     tokenizer = load_tokenizer(args.tokenizer)
     if args.start_tokenizer:
         print(start_from(model, tokenizer, load_mebt(args.start), load_tokenizer(args.start_tokenizer)))
@@ -306,12 +328,12 @@ def main() -> None:
         model.start_from_codebook(tokenizer.codebook.codes)
     longest = model.config.grid[0]  # of a longer clip every part is a clip
     grids, validation = load_grids(args.train), load_grids([args.validation])[:, :longest].flatten(1)
-    if model.trait_embedding is not None and scenes is not None and not model.trait_embedding.any():
-        start_traits(model, grids[:, :longest].flatten(1), scenes)
+    if told:
+        start_traits(model, grids[:, :longest].flatten(1), told.rows())
     model.to(workers.device)
     optimizer, average = optimize(model, args.lr)
     run = Run(path, log, model, model.config.to_json(), (optimizer, average), args.minutes, workers)
-    validation_scenes = load_scenes([args.validation], traits)[1] if args.scenes else None
+    validation_scenes = load_told([args.validation], told.traits).rows() if told else None
     if args.compile:
         compile_blocks(model.blocks)
     plan = Plan(
@@ -325,7 +347,7 @@ def main() -> None:
         orders=tuple(args.orders),
     )
     few = None if validation_scenes is None else validation_scenes[:16]
-    train(run, grids, plan, lambda: held_out(model, validation[:16], few), args.save_every, scenes=scenes)
+    train(run, grids, plan, lambda: held_out(model, validation[:16], few), args.save_every, told=told)
     average.load_into(model)
     if workers.first:
         run.log(**{f"averaged_{k}": v for k, v in held_out(model, validation, validation_scenes).items()})
