@@ -26,7 +26,7 @@ from ..evaluate.clips import Clips, open_clips
 from ..evaluate.course import describe_course
 from ..evaluate.labels import Array
 from ..evaluate.network import features_of, load_network
-from ..mebt.train import load_grids
+from ..mebt.batches import load_grids
 from ..sampling import ORDERS, SAMPLING
 from ..schedules import SCHEDULES
 from ..tokenizer.load import load_tokenizer

@@ -12,8 +12,10 @@ import torch
 from torch import Tensor
 
 from ..flops import TRAINING
+from ..mebt.batches import draw_step, split_positions
+from ..mebt.loss import held_out, loss_of
 from ..mebt.model import Mebt
-from ..mebt.train import compile_blocks, draw_step, held_out, loss_of, optimize, split_positions, train
+from ..mebt.train import compile_blocks, optimize, train
 from ..optim import Run, restore_averaged
 from ..workers import Workers
 from .variants import Model, Variant
@@ -131,7 +133,7 @@ def likelihood(variant: Variant, model: Model, validation: Tensor, clips: int) -
     facts: dict[str, Any] = {"clips": len(some), "exact": variant.family == "autoregressive"}
     facts |= nats(variant, model, some)
     if isinstance(model, Mebt):
-        facts |= held_out(model, some[: 4 * PART])
+        facts |= {f"nll_{share}": nats for share, nats in held_out(model, some[: 4 * PART]).items()}
     return facts
 
 

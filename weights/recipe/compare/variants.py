@@ -13,12 +13,12 @@ from typing import Any
 from torch import nn
 
 from ..flops import TRAINING, causal_flops, forward_flops
+from ..mebt.batches import Plan, Step
 from ..mebt.model import MEBTS, Mebt, MebtConfig, mebt_modes
-from ..mebt.train import Plan, Step
 from .autoregressive import Autoregressive, AutoregressiveConfig
 
 FAMILIES = ("mebt", "dense", "autoregressive")
-#: none: whole clips only. mixed: shorter ones among them (recipe.mebt.train). doubling: mixed, and short ones first.
+#: none: whole clips only. mixed: shorter ones among them (recipe.mebt.batches). doubling: mixed, and short ones first.
 CURRICULA = ("none", "mixed", "doubling")
 Model = Mebt | Autoregressive
 

@@ -24,9 +24,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..mebt.batches import ORDERS, load_grids, load_told, split_in_order
 from ..mebt.load import load_mebt
 from ..mebt.model import Mebt
-from ..mebt.train import ORDERS, load_grids, load_told, split_in_order
 from ..schedules import SCHEDULES, masked_count, progress
 from .labels import Array
 from .report import table

@@ -7,20 +7,17 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ..measures import fidelity
+from ..mebt.loss import held_out
 from ..mebt.model import Mebt
-from ..mebt.train import MASKED_SHARES, split_positions
 from ..quantized import quantized
 from ..tokenizer.model import Tokenizer
 from ..traits import all_rows, scene_of
 from .labels import Array, Labels
 from .network import to_video
 from .sample import as_uint8
-
-BATCH = 4
 
 
 def mean_of(rows: list[dict[str, float]], suffix: str = "") -> dict[str, float]:
@@ -43,29 +40,13 @@ def reconstruction(tokenizer: Tokenizer, clips: Array) -> tuple[dict[str, Any], 
     return used | mean_of(exact) | mean_of(small, "_int8"), tokens
 
 
-@torch.no_grad()
-def held_out_nll(model: Mebt, tokens: Tensor, scenes: Tensor | None = None) -> dict[str, float]:
-    """Nats a token at fixed shares of masked tokens, fixed masks, float32. `scenes`: what the model is told."""
-    result = {}
-    for share in MASKED_SHARES:
-        generator, total = torch.Generator().manual_seed(1), 0.0
-        for start in range(0, len(tokens), BATCH):
-            part = tokens[start : start + BATCH].flatten(1)
-            told = None if scenes is None else scenes[start : start + BATCH]
-            context, target = split_positions(len(part), part.shape[1], round(share * part.shape[1]), generator)
-            logits = model(part, context, target, scene=told)
-            loss = F.cross_entropy(logits.flatten(0, 1), part.gather(1, target).flatten())
-            total += loss.item() * len(part)
-        result[str(share)] = total / len(tokens)
-    return result
-
-
 def likelihood(model: Mebt, tokens: Tensor, labels: Sequence[Labels] | None) -> dict[str, Any]:
     """With the weights as trained, and as the page gets them in smaller kinds; told of the clips (by their labels),
     where the model can be told, and not told."""
     traits = model.config.traits if labels else ()
     scenes = all_rows(traits, [scene_of(row) for row in labels[: len(tokens)]]) if labels and traits else None
-    rows: dict[str, Any] = {"clips": len(tokens), "float32": held_out_nll(model, tokens, scenes)}
+    grids = tokens.flatten(1)
+    rows: dict[str, Any] = {"clips": len(tokens), "float32": held_out(model, grids, scenes, exact=True)}
     for kind in ("float16", "int8", "int4"):
-        rows[kind] = held_out_nll(quantized(model, kind), tokens, scenes)
-    return rows | ({"float32, told nothing": held_out_nll(model, tokens)} if traits else {})
+        rows[kind] = held_out(quantized(model, kind), grids, scenes, exact=True)
+    return rows | ({"float32, told nothing": held_out(model, grids, exact=True)} if traits else {})

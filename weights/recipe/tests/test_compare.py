@@ -23,8 +23,8 @@ from recipe.compare.variants import FAMILIES, SIZES, Variant, make_variant, make
 from recipe.evaluate.labels import Target
 from recipe.evaluate.network import Network, save_network
 from recipe.flops import layer_flops
+from recipe.mebt.batches import draw_step
 from recipe.mebt.model import MebtConfig, mebt_modes
-from recipe.mebt.train import draw_step
 from recipe.optim import save_checkpoint
 from recipe.tokenizer.model import TOKENIZERS, Tokenizer
 from recipe.workers import Workers

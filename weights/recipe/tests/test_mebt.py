@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from recipe.fixtures.models import random_mebt
+from recipe.mebt.batches import Plan, disturbed, draw_first, draw_length, draw_step, reach, split_positions
 from recipe.mebt.model import MODES, Block, Mebt, MebtConfig, mebt_modes
-from recipe.mebt.train import Plan, disturbed, draw_first, draw_length, draw_step, reach, split_positions
 from recipe.workers import Workers
 
 torch.set_num_threads(1)

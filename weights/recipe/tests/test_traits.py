@@ -12,9 +12,9 @@ import torch
 from recipe.evaluate.labels import choose_targets, encode, transformed
 from recipe.evaluate.told import describe_told
 from recipe.fixtures.models import random_mebt
+from recipe.mebt.batches import NO_COURSE, UNTOLD, Plan, Told, draw_step
 from recipe.mebt.model import Mebt, MebtConfig, mebt_modes
 from recipe.mebt.start import go_on_from, start_traits
-from recipe.mebt.train import NO_COURSE, UNTOLD, Plan, Told, draw_step
 from recipe.sky.scene import draw_scene as draw_sky
 from recipe.traits import (
     BRIGHTER,
