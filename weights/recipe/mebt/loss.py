@@ -39,10 +39,8 @@ def held_out(model: Mebt, grids: Tensor, scenes: Tensor | None = None, exact: bo
     for share in MASKED_SHARES:
         generator, total = torch.Generator().manual_seed(1), 0.0
         for start in range(0, len(grids), CLIPS):
-            part, told = (
-                grids[start : start + CLIPS],
-                None if scenes is None else scenes[start : start + CLIPS].to(device),
-            )
+            part = grids[start : start + CLIPS]
+            told = None if scenes is None else scenes[start : start + CLIPS].to(device)
             context, target = split_positions(len(part), part.shape[1], round(share * part.shape[1]), generator)
             parts = (part.to(device), context.to(device), target.to(device))
             total += loss_of(model, *parts, scene=told, exact=exact).item() * len(part)
