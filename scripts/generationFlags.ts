@@ -14,7 +14,7 @@ import { oneOf, UsageError } from './commandLine';
 
 export const SETTINGS_HELP = `Settings; what is not given is the model's own default:
   --frames N  --steps N  --bootstrap N  --temperature X  --choice-temperature X  --top-k N  --top-p X
-  --schedule NAME  --order NAME  --targets N  --scene TRAIT-VALUE.TRAIT-VALUE…
+  --top-p-from X  --schedule NAME  --order NAME  --targets N  --scene TRAIT-VALUE.TRAIT-VALUE…
   --revise-passes N  --revise-steps N  --revise-temperature X`;
 
 const NUMBERS = {
@@ -26,6 +26,7 @@ const NUMBERS = {
   'choice-temperature': 'choiceTemperature',
   'top-k': 'topK',
   'top-p': 'topP',
+  'top-p-from': 'topPFrom',
   targets: 'targets',
   'revise-passes': 'revisePasses',
   'revise-steps': 'reviseSteps',

@@ -65,10 +65,10 @@ async function main(): Promise<void> {
   }
   const options = optionsFor(model, commandLine.settings);
   const scene = sceneOf(reference, options);
-  const told = (loaded: Loaded): Loaded =>
-    scene ? { ...loaded, transformer: tellScene(loaded.transformer, scene) } : loaded;
   const [, h, w] = model.grid;
   const grid: Extent3 = [Math.ceil(options.frames / downsampleOf(model.tokenizer)[0]), h, w];
+  const told = (loaded: Loaded): Loaded =>
+    scene ? { ...loaded, transformer: tellScene(loaded.transformer, scene, grid) } : loaded;
   const recorded: RecordedStep[] = [];
   const { differences, tokens } = await follow(
     told(reference).transformer,

@@ -22,6 +22,7 @@ export async function generateClip(model: string, { frames, steps }: ClipOptions
     schedule: 'cosine',
     order: 'confidence',
     targets: 0,
+    topPFrom: 0,
     scene: '',
     ...{ revisePasses: 0, reviseSteps: 1, reviseTemperature: 0.7 },
   };

@@ -29,6 +29,7 @@ describe('defaultGenerationOptions', () => {
       choiceTemperature: 4,
       topK: 0,
       topP: 1,
+      topPFrom: 0,
       schedule: 'cosine',
       order: 'confidence',
       targets: 0,

@@ -42,6 +42,11 @@ export interface GenerationOptions {
   readonly topK: number;
   /** 1 keeps every code. */
   readonly topP: number;
+  /**
+   * Top-p holds from the pass on before which this share of the clip's tokens is known: the first tokens decide what a clip
+   * is, and drawn from the likeliest codes alone all clips would be of the commonest kind. 0: in all passes.
+   */
+  readonly topPFrom: number;
   readonly schedule: Schedule;
   /** With `spread` the choice temperature has no part. */
   readonly order: Order;
@@ -95,6 +100,7 @@ export const GENERATION_LIMITS: Readonly<Record<NumericField, Limit>> = {
   choiceTemperature: { label: 'Choice temperature', min: 0, max: 32, step: 0.5, whole: false },
   topK: { label: 'Top-k', min: 0, max: 65536, step: 1, whole: true },
   topP: { label: 'Top-p', min: 0.01, max: 1, step: 0.01, whole: false },
+  topPFrom: { label: 'Top-p from', min: 0, max: 1, step: 0.01, whole: false },
   targets: { label: 'Targets', min: 0, max: 65536, step: 1, whole: true },
   revisePasses: { label: 'Revise passes', min: 0, max: 16, step: 1, whole: true },
   reviseSteps: { label: 'Revise steps', min: 1, max: 32, step: 1, whole: true },
@@ -109,6 +115,7 @@ const GENERAL_DEFAULTS: Omit<GenerationOptions, 'frames'> = {
   choiceTemperature: 4,
   topK: 0,
   topP: 1,
+  topPFrom: 0,
   schedule: 'cosine',
   order: 'confidence',
   targets: 0,

@@ -15,6 +15,7 @@ const OPTIONS: GenerationOptions = {
   choiceTemperature: 4,
   topK: 0,
   topP: 1,
+  topPFrom: 0,
   schedule: 'cosine',
   order: 'confidence',
   targets: 0,

@@ -24,6 +24,7 @@ const OPTIONS = {
   choiceTemperature: 4,
   topK: 8,
   topP: 0.9,
+  topPFrom: 0,
   schedule: 'cosine',
   order: 'confidence',
   targets: 0,

@@ -33,6 +33,8 @@ export interface DecodeOptions extends Filter {
    * in the place of several. All of them when left out or 0.
    */
   readonly targets?: number;
+  /** Share of all positions that are known from which top-p holds; 0 when left out. */
+  readonly topPFrom?: number;
 }
 
 export interface PlannedStep {
@@ -89,20 +91,17 @@ export async function* decode(
   sampler: SamplerContext,
 ): AsyncGenerator<SamplingStep, GridState, undefined> {
   const { batch } = start;
-  const { strategy } = options;
+  const { strategy, topPFrom = 0 } = options;
   const phase: Phase = strategy === 'bootstrap' ? 'bootstrap' : 'draft';
   const filter: Filter = strategy === 'bootstrap' ? { temperature: 1 } : options;
-  const plan = planDecode(
-    options,
-    start.tokens.length / batch,
-    start.context.length / batch,
-    start.target.length / batch,
-  );
+  const positions = start.tokens.length / batch;
+  const plan = planDecode(options, positions, start.context.length / batch, start.target.length / batch);
   let state = start;
   let index = sampler.firstStep ?? 0;
-  for (const { masked, choiceTemperature, drawn, read } of plan) {
+  for (const { masked, choiceTemperature, contexts, drawn, read } of plan) {
     const asked = askedForFirst(state, drawn, read);
-    const draws = await predictAndDraw(asked, filter, sampler, index);
+    const early = contexts < topPFrom * positions;
+    const draws = await predictAndDraw(asked, early ? { ...filter, topP: 1 } : filter, sampler, index);
     const choice = { strategy, masked, choiceTemperature, step: index };
     const next = chooseContext(state, draws.scores, batch, choice, sampler.noise);
     yield { ...asked, ...draws, phase, index, nextContext: next.context, nextTarget: next.target };

@@ -19,6 +19,7 @@ const options: GenerationOptions = {
   choiceTemperature: 4,
   topK: 0,
   topP: 1,
+  topPFrom: 0,
   schedule: 'cosine',
   order: 'confidence',
   targets: 0,
@@ -102,6 +103,23 @@ describe('sampleTokens', () => {
     const warm: Call[] = [];
     await collect({ order: 'spread', bootstrap: 0, revisePasses: 0, choiceTemperature: 30 }, { calls: warm });
     expect(warm).toEqual(calls);
+  });
+
+  it('draws from all codes until the share is known from which top-p holds', async () => {
+    const mass: [known: number, topP: number | undefined][] = [];
+    const toy = toyModel();
+    const predict: Predict = (request) => {
+      mass.push([request.context.length, request.filter.topP]);
+      return toy(request);
+    };
+    const given = { ...options, order: 'spread', steps: 8, bootstrap: 2, topP: 0.9, topPFrom: 0.25 } as const;
+    for await (const _ of sampleTokens({ options: given, grid, predict }));
+    const [drafted, revised] = [mass.slice(2, -options.reviseSteps), mass.slice(-options.reviseSteps)];
+    expect(mass.slice(0, 2).map(([, topP]) => topP)).toEqual([undefined, undefined]);
+    const expected = drafted.map(([known]) => (known < 0.25 * N ? 1 : 0.9));
+    expect(drafted.map(([, topP]) => topP)).toEqual(expected);
+    expect(new Set(expected).size).toBe(2);
+    expect(revised.map(([, topP]) => topP)).toEqual(options.revisePasses > 0 ? [0.9, 0.9, 0.9] : []);
   });
 
   it('has a part of the masked tokens read, the next ones, in the place of all', async () => {

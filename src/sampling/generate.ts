@@ -105,7 +105,16 @@ function planGeneration({
 }: Omit<GenerationRequest, 'predict' | 'signal'>): GenerationPlan {
   const start = startState(grid, known);
   const positions = start.tokens.length;
-  const { temperature, topK, topP, schedule, order, choiceTemperature, targets: mostRead } = options;
+  const {
+    temperature,
+    topK,
+    topP,
+    topPFrom,
+    schedule,
+    order,
+    choiceTemperature,
+    targets: mostRead,
+  } = options;
   const common = {
     schedule,
     choiceTemperature,
@@ -119,6 +128,7 @@ function planGeneration({
     temperature,
     topK,
     topP,
+    topPFrom,
     targets: mostRead,
   };
   const bootstrap: DecodeOptions = {

@@ -17,6 +17,7 @@ const options: GenerationOptions = {
   choiceTemperature: 4,
   topK: 0,
   topP: 1,
+  topPFrom: 0,
   schedule: 'cosine',
   order: 'confidence',
   targets: 0,

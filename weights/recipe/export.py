@@ -33,6 +33,7 @@ def sampling(args: argparse.Namespace) -> dict[str, float | int | str]:
     chosen: dict[str, float | int | str] = SAMPLING | {"steps": args.steps}
     others = {
         "topP": (args.top_p, 1.0),
+        "topPFrom": (args.top_p_from, 0.0),
         "schedule": (args.schedule, "cosine"),
         "order": (args.order, "confidence"),
         "targets": (args.targets, 0),
@@ -52,6 +53,7 @@ def main() -> None:
     begin = parser.add_argument_group("what the page begins with")
     begin.add_argument("--steps", type=int, default=int(SAMPLING["steps"]))
     begin.add_argument("--top-p", type=float, default=1.0)
+    begin.add_argument("--top-p-from", type=float, default=0.0)
     begin.add_argument("--schedule", choices=list(SCHEDULES), default="cosine")
     begin.add_argument("--order", choices=ORDERS, default="confidence")
     begin.add_argument("--targets", type=int, default=0)

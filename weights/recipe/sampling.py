@@ -82,10 +82,13 @@ def sample_tokens(
     order: str = "confidence",
     targets: int = 0,
     scene: Tensor | None = None,
+    top_p_from: float = 0.0,
 ) -> Tensor:
     """-> ids [B, T', H', W'].
 
     `scene`: what each clip is to be of, as Mebt.forward has it.
+
+    `top_p_from`: top-p holds from the pass on before which this share of the tokens is known.
 
     `targets`: with order "spread", the model reads no more than so many masked tokens where fewer are asked for, each
     in the place of several (Mebt.forward's `stands_for`); 0 for all. For models that were trained on as many.
@@ -113,7 +116,7 @@ def sample_tokens(
         if k:
             logits = logits.masked_fill(logits < logits.topk(k, -1).values[..., -1:], -torch.inf)
         probabilities = logits.softmax(-1)
-        if top_p < 1:
+        if top_p < 1 and context.shape[1] >= top_p_from * n:
             probabilities = nucleus(probabilities, top_p)
         ids = draw_codes(probabilities, generator)
         return ids, probabilities.gather(-1, ids.unsqueeze(-1)).squeeze(-1)

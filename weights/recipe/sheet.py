@@ -58,6 +58,7 @@ def main() -> None:
     parser.add_argument("--schedule", choices=list(SCHEDULES), default="cosine")
     parser.add_argument("--order", choices=ORDERS, default="confidence")
     parser.add_argument("--top-p", type=float, default=1.0)
+    parser.add_argument("--top-p-from", type=float, default=0.0)
     parser.add_argument("--targets", type=int, default=0)
     parser.add_argument("--scene", default="", help="see recipe.evaluate.sample")
     parser.add_argument("--seed", type=int, default=0)
@@ -91,6 +92,7 @@ def main() -> None:
             seed=args.seed,
             schedule=args.schedule,
             top_p=args.top_p,
+            top_p_from=args.top_p_from,
             order=args.order,
             targets=args.targets,
             scene=all_rows(traits, [scene for scene in scenes if scene]) if traits else None,

@@ -54,6 +54,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--choice-temperature", type=float, default=float(SAMPLING["choiceTemperature"]))
     parser.add_argument("--temperature", type=float, default=1.0)
     parser.add_argument("--top-p", type=float, default=1.0)
+    parser.add_argument("--top-p-from", type=float, default=0.0, help="share of known tokens from which top-p holds")
     parser.add_argument("--bootstrap", type=int, default=0, help="tokens, one at a time, before the steps")
     parser.add_argument("--revise", type=int, default=0, help="passes over the finished grid, in two halves each")
     parser.add_argument("--revise-temperature", type=float, default=0.7)
@@ -97,6 +98,7 @@ def sample(tokenizer: Tokenizer, mebt: Mebt, args: argparse.Namespace) -> None:
         "choice_temperature": args.choice_temperature,
         "temperature": args.temperature,
         "top_p": args.top_p,
+        "top_p_from": args.top_p_from,
         "schedule": args.schedule,
         "order": args.order,
         "targets": args.targets,

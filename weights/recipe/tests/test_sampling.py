@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from recipe import sampling
 from recipe.fixtures import runs
 from recipe.fixtures.models import random_mebt
 from recipe.fixtures.runs import Filter, Recorder, draft_and_revise, maskgit, probabilities
@@ -90,6 +91,20 @@ def test_the_least_likely_are_not_drawn_below_top_p() -> None:
     wide = torch.rand(3, 5, 40, generator=torch.Generator().manual_seed(0)).softmax(-1)
     assert torch.equal(nucleus(wide, 0.9, few=4), nucleus(wide, 0.9, few=40))
     assert int((nucleus(wide, 0.9, few=4) > 0).sum(-1).min()) > 30
+
+
+def test_top_p_holds_from_a_share_of_known_tokens_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    cut: list[int] = []
+    model = Follower()
+
+    def counted(probabilities: Tensor, share: float) -> Tensor:
+        cut.append(model.passes[-1][0])
+        return nucleus(probabilities, share)
+
+    monkeypatch.setattr(sampling, "nucleus", counted)
+    sample_tokens(model, 1, 3, 6, 4.0, order="spread", schedule="quartic", top_p=0.9, top_p_from=0.25)
+    known = [context for context, _ in model.passes]
+    assert cut == [context for context in known if context >= 6] and 0 < len(cut) < len(known)
 
 
 def test_a_spread_order_has_every_token_once_and_fills_rows_and_columns_first() -> None:
