@@ -49,7 +49,7 @@ class Trait:
 
 # Degrees of the sun's elevation in the middle of a clip from which on an hour is that of the rising, or setting, sun.
 SKY_HOURS = ((15.0, "forenoon", "afternoon"), (4.0, "morning", "evening"), (-3.0, "sunrise", "sunset"),
-             (-9.0, "dawn", "dusk"), (-90.0, "night", "night"))  # fmt: skip
+             (-9.0, "dawn", "dusk"), (-math.inf, "night", "night"))  # fmt: skip
 
 
 def hour_of(row: Labels) -> str:
