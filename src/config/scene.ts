@@ -29,8 +29,10 @@ export const TRAIT_WORD = /^[a-z]{1,24}$/;
 
 /** The part of a scene that people can choose, which is what they are shown. */
 export function offeredOf(traits: readonly Trait[], scene: Scene): Scene {
-  const hidden = new Set(traits.filter(({ offered }) => offered === false).map(({ name }) => name));
-  return Object.fromEntries(Object.entries(scene).filter(([name]) => !hidden.has(name)));
+  return without(
+    scene,
+    traits.filter(({ offered }) => offered === false),
+  );
 }
 
 /** The text of a choice. Traits that the model has not are left out. */
@@ -70,17 +72,28 @@ function unknownTrait(traits: readonly Trait[], name: string): string {
 
 /** The part of a scene that holds for as long as a clip goes on: all but courses. */
 export function lastingOf(traits: readonly Trait[], scene: Scene): Scene {
-  const courses = new Set(traits.filter(({ course }) => course).map(({ name }) => name));
-  return Object.fromEntries(Object.entries(scene).filter(([name]) => !courses.has(name)));
+  return without(
+    scene,
+    traits.filter(({ course }) => course),
+  );
+}
+
+function without(scene: Scene, traits: readonly Trait[]): Scene {
+  const names = new Set(traits.map(({ name }) => name));
+  return Object.fromEntries(Object.entries(scene).filter(([name]) => !names.has(name)));
 }
 
 /** What the model is told in one token. */
 export interface ToldToken {
   /** Of the trait table: one row for each value of each trait, in their order; a course's values twice, first ones ahead. */
   readonly row: number;
-  /** The latent frame that it stands in; in none where left out. */
-  readonly frame?: 'first' | 'last';
+  /** The latent frame that it stands in, or none. */
+  readonly frame: 'first' | 'last' | undefined;
 }
+
+/** The places of the tokens that one value of a trait is told as. */
+const placesOf = ({ course }: Trait): readonly ToldToken['frame'][] =>
+  course ? ['first', 'last'] : [undefined];
 
 /**
  * The tokens that `scene` is told as; none for what it leaves open.
@@ -89,7 +102,7 @@ export interface ToldToken {
 export function sceneTokens(traits: readonly Trait[], scene: Scene): ToldToken[] {
   let before = 0;
   return traits.flatMap((trait): ToldToken[] => {
-    const { name, values, course } = trait;
+    const { name, values } = trait;
     const value = scene[name];
     const row = before + values.indexOf(value ?? '');
     before += traitRows([trait]);
@@ -97,22 +110,18 @@ export function sceneTokens(traits: readonly Trait[], scene: Scene): ToldToken[]
     if (!values.includes(value)) {
       throw new RangeError(`Scene: ${name} must be one of ${values.join(', ')}, got ${value}.`);
     }
-    if (!course) return [{ row }];
-    return [
-      { row, frame: 'first' },
-      { row: row + values.length, frame: 'last' },
-    ];
+    return placesOf(trait).map((frame, place) => ({ row: row + place * values.length, frame }));
   });
 }
 
 /** Tokens that a scene is told as, with those of what it leaves open. */
 export function toldTokens(traits: readonly Trait[]): number {
-  return traits.reduce((sum, { course }) => sum + (course ? 2 : 1), 0);
+  return traits.reduce((sum, trait) => sum + placesOf(trait).length, 0);
 }
 
 /** Rows of the trait table. */
 export function traitRows(traits: readonly Trait[]): number {
-  return traits.reduce((sum, { values, course }) => sum + values.length * (course ? 2 : 1), 0);
+  return traits.reduce((sum, trait) => sum + trait.values.length * placesOf(trait).length, 0);
 }
 
 /** A value pasted into a sentence must not be a page long. */

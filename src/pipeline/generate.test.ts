@@ -194,7 +194,11 @@ describe('generate', () => {
   it('tells later windows of a long clip what lasts, and no course', async () => {
     const able = await createTinyEngine(TOLD_MODEL);
     const tensors = tf.memory().numTensors;
-    const { first, later } = tellWindows(able, { hour: 'night', moon: 'yes' }, [8, 4, 4]);
+    const scene = { hour: 'night', moon: 'yes' };
+    const short = tellWindows(able, scene, [8, 4, 4]);
+    expect(short.later).toBe(short.first); // one window
+    short.first.told?.dispose();
+    const { first, later } = tellWindows(able, scene, [16, 4, 4]);
     const rows = later.told?.arraySync() ?? [];
     expect(first.told?.shape).toEqual([3, 16]);
     expect(rows[0]).toEqual(first.told?.arraySync()[2]); // the moon

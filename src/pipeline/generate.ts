@@ -43,7 +43,7 @@ export async function* generate(
   const scene = sceneOf(engine, options);
   if (scene) yield { type: 'scene', scene };
   const longest = engine.manifest.model.grid[0];
-  const told = tellWindows(engine, scene ?? {}, [Math.min(longest, grid[0]), grid[1], grid[2]]);
+  const told = tellWindows(engine, scene ?? {}, grid);
   try {
     const predictIn = ({ known }: Window) => predictorOf(known === 0 ? told.first : told.later);
     const request = { options, grid, longest, predictIn, ...(signal ? { signal } : {}) };
@@ -67,12 +67,19 @@ export async function* generate(
 }
 
 /**
- * The transformer as it is told of a clip's first window, and of later ones: how those begin they know, and how they end
- * is open. Free their `told`, where they have one.
+ * The transformer as it is told of the first window of a clip of T'×H'×W', and of later ones: how those begin they know,
+ * and how they end is open. Of a clip that has one window both are the same. Free their `told`, where they have one.
  */
-export function tellWindows({ transformer }: Pick<Engine, 'transformer'>, scene: Scene, grid: Extent3) {
-  const lasting = lastingOf(transformer.config.traits ?? [], scene);
-  return { first: tellScene(transformer, scene, grid), later: tellScene(transformer, lasting, grid) };
+export function tellWindows(
+  { transformer, manifest: { model } }: Pick<Engine, 'transformer' | 'manifest'>,
+  scene: Scene,
+  [latentFrames, rows, columns]: Extent3,
+) {
+  const longest = model.grid[0];
+  const window: Extent3 = [Math.min(longest, latentFrames), rows, columns];
+  const first = tellScene(transformer, scene, window);
+  if (latentFrames <= longest) return { first, later: first };
+  return { first, later: tellScene(transformer, lastingOf(transformer.config.traits ?? [], scene), window) };
 }
 
 /** What a clip with these options is of; null where the model is told nothing. */

@@ -106,7 +106,7 @@ def sample_tokens(
     context, target = turns[:, :0], turns
 
     def draw(
-        context: Tensor, target: Tensor, temperature: float, k: int, asked: int | None = None
+        context: Tensor, target: Tensor, temperature: float, k: int, p: float, asked: int | None = None
     ) -> tuple[Tensor, Tensor]:
         masked = target.shape[1]
         read = min(masked, max(asked, targets)) if targets and asked is not None else masked
@@ -116,13 +116,13 @@ def sample_tokens(
         if k:
             logits = logits.masked_fill(logits < logits.topk(k, -1).values[..., -1:], -torch.inf)
         probabilities = logits.softmax(-1)
-        if top_p < 1 and context.shape[1] >= top_p_from * n:
-            probabilities = nucleus(probabilities, top_p)
+        if p < 1:
+            probabilities = nucleus(probabilities, p)
         ids = draw_codes(probabilities, generator)
         return ids, probabilities.gather(-1, ids.unsqueeze(-1)).squeeze(-1)
 
     for _ in range(bootstrap):
-        ids, _score = draw(context, target[:, :1], 1.0, 0)
+        ids, _score = draw(context, target[:, :1], 1.0, 0, 1.0)
         tokens.scatter_(1, target[:, :1], ids)
         context, target = torch.cat([context, target[:, :1]], 1), target[:, 1:]
     for t in progress(steps):
@@ -131,7 +131,8 @@ def sample_tokens(
             continue
         keep = target.shape[1] - masked
         asked = keep if order == "spread" else None  # what is known not to stay need not be drawn
-        ids, score = draw(context, target, temperature, top_k, asked)
+        p = top_p if context.shape[1] >= top_p_from * n else 1.0
+        ids, score = draw(context, target, temperature, top_k, p, asked)
         tokens.scatter_(1, target[:, : ids.shape[1]], ids)
         if order == "confidence":
             gumbel = -torch.empty_like(score).exponential_(generator=generator).log()
@@ -141,6 +142,6 @@ def sample_tokens(
     for _ in range(revise):
         blocks = torch.rand(batch, n, generator=generator, device=device).argsort(1).chunk(2, 1)
         for i in range(2):
-            ids, _score = draw(blocks[1 - i], blocks[i], revise_temperature, top_k)
+            ids, _score = draw(blocks[1 - i], blocks[i], revise_temperature, top_k, top_p)
             tokens.scatter_(1, blocks[i], ids)
     return tokens.view(batch, latent_frames, h, w)

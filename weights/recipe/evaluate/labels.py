@@ -134,3 +134,32 @@ def encode(rows: Sequence[Labels], targets: Sequence[Target]) -> tuple[Array, Ar
                 value = (value - target.mean) / target.deviation
             values[i, k], valid[i, k] = float(value), True
     return values, valid
+
+
+def read_off(targets: Sequence[Target], outs: Sequence[Array]) -> list[Labels]:
+    """The labels that a network's `outs` [N, outputs], one for each target, say of each clip; undoes `encode`."""
+    rows: list[Labels] = [{} for _ in (outs[0] if outs else ())]
+    for target, out in zip(targets, outs, strict=True):
+        for row, found in zip(rows, out, strict=True):
+            match target.kind:
+                case "choice":
+                    row[target.name] = target.classes[int(found.argmax())]
+                case "flag":
+                    row[target.name] = bool(found[0] > 0)
+                case "angle":
+                    row[target.name] = float(angle_of(found))
+                case "number":
+                    row[target.name] = float(found[0]) * target.deviation + target.mean
+    return rows
+
+
+def angle_of(found: Array) -> Array:
+    """Degrees of vectors [..., 2], from 0 up to 360."""
+    result: Array = np.degrees(np.arctan2(found[..., 1], found[..., 0])) % 360
+    return result
+
+
+def apart(a: Array | float, b: Array | float) -> Array:
+    """Degrees between two angles in degrees, from 0 to 180."""
+    result: Array = np.abs((np.asarray(a) - b + 180) % 360 - 180)
+    return result

@@ -24,7 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .damage import VISIBLE, damaged
-from .labels import Array, Target, choose_targets, encode, read_labels, transformed
+from .labels import Array, Target, angle_of, apart, choose_targets, encode, read_labels, transformed
 
 FEATURES = 64  # few enough that a covariance can be estimated from some hundred clips
 CHANNELS = (32, 64, 96, 128)
@@ -141,8 +141,7 @@ def accuracy(targets: Sequence[Target], outs: Sequence[Array], values: Array, va
         read, truth = out[known], values[known, k]
         facts: dict[str, Any] = {"kind": target.kind, "clips": int(known.sum())}
         if target.kind == "angle":
-            a = np.degrees(np.arctan2(read[:, 1], read[:, 0]))
-            facts["mean_error_degrees"] = float(np.abs((a - truth + 180) % 360 - 180).mean())
+            facts["mean_error_degrees"] = float(apart(angle_of(read), truth).mean())
         elif target.kind == "number":
             error = read[:, 0] - truth
             facts["r2"] = float(1 - (error**2).mean() / max(truth.var(), 1e-12))

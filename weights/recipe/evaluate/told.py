@@ -9,27 +9,10 @@ import numpy as np
 
 from ..measures import brightness
 from ..traits import BRIGHTER, DARKER, SKY, WINDS, Scene
-from .labels import Array, Labels, Target
+from .labels import Array, Target, apart, read_off
 
 READ = ("hour", "clouds", "land", "water", "moon")  # traits that the network reads labels of
 ENDS = 8  # frames at either end of a clip that its light is compared of
-
-
-def read_off(targets: Sequence[Target], outs: Sequence[Array]) -> list[Labels]:
-    """The labels that a network's `outs` [N, outputs], one for each target, say of each clip."""
-    rows: list[Labels] = [{} for _ in (outs[0] if outs else ())]
-    for target, out in zip(targets, outs, strict=True):
-        for row, found in zip(rows, out, strict=True):
-            match target.kind:
-                case "choice":
-                    row[target.name] = target.classes[int(found.argmax())]
-                case "flag":
-                    row[target.name] = bool(found[0] > 0)
-                case "angle":
-                    row[target.name] = float(np.degrees(np.arctan2(found[1], found[0]))) % 360
-                case "number":
-                    row[target.name] = float(found[0]) * target.deviation + target.mean
-    return rows
 
 
 def goes_brighter(clip: Array) -> bool:
@@ -60,7 +43,7 @@ def describe_told(
     if light:
         facts["light"] = {"right": float(np.mean(light)), "clips": len(light)}
     winds = [
-        abs((row["wind_direction"] - WINDS[scene["wind"]] + 180) % 360 - 180)
+        float(apart(row["wind_direction"], WINDS[scene["wind"]]))
         for scene, row in zip(scenes, rows, strict=True)
         if "wind" in scene and scene.get("clouds") != "clear" and "wind_direction" in row
     ]

@@ -105,6 +105,9 @@ def test_top_p_holds_from_a_share_of_known_tokens_on(monkeypatch: pytest.MonkeyP
     sample_tokens(model, 1, 3, 6, 4.0, order="spread", schedule="quartic", top_p=0.9, top_p_from=0.25)
     known = [context for context, _ in model.passes]
     assert cut == [context for context in known if context >= 6] and 0 < len(cut) < len(known)
+    cut.clear()
+    sample_tokens(model, 1, 3, 6, 4.0, order="spread", schedule="quartic", top_p=0.9, bootstrap=7)
+    assert cut and min(cut) == 7  # single random tokens are drawn from all codes, as in the page's engine
 
 
 def test_a_spread_order_has_every_token_once_and_fills_rows_and_columns_first() -> None:
