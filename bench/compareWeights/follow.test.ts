@@ -19,6 +19,8 @@ const OPTIONS = {
   topK: 0,
   topP: 1,
   topPFrom: 0,
+  guidance: 0,
+  guidanceFrom: 0,
   schedule: 'cosine',
   order: 'confidence',
   targets: 0,

@@ -123,7 +123,9 @@ async function freeRun(
   tokens: Int32Array,
 ): Promise<number> {
   let own = new Int32Array(0);
-  for await (const step of sampleTokens({ ...run, predict: predictorOf(transformer) })) own = step.tokens;
+  const { predict, dispose } = predictorOf(transformer);
+  for await (const step of sampleTokens({ ...run, predict })) own = step.tokens;
+  dispose();
   return own.filter((code, i) => code === tokens[i]).length / own.length;
 }
 

@@ -23,6 +23,8 @@ export async function generateClip(model: string, { frames, steps }: ClipOptions
     order: 'confidence',
     targets: 0,
     topPFrom: 0,
+    guidance: 0,
+    guidanceFrom: 0,
     scene: '',
     ...{ revisePasses: 0, reviseSteps: 1, reviseTemperature: 0.7 },
   };

@@ -30,6 +30,8 @@ describe('defaultGenerationOptions', () => {
       topK: 0,
       topP: 1,
       topPFrom: 0,
+      guidance: 0,
+      guidanceFrom: 0,
       schedule: 'cosine',
       order: 'confidence',
       targets: 0,

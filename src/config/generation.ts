@@ -47,6 +47,13 @@ export interface GenerationOptions {
    * is, and drawn from the likeliest codes alone all clips would be of the commonest kind. 0: in all passes.
    */
   readonly topPFrom: number;
+  /**
+   * Logits become l + guidance (l − l₀), l₀ being those where no token of the clip is known: by how much what known tokens
+   * say is stressed (model/guidance.ts). 0: not at all.
+   */
+  readonly guidance: number;
+  /** It holds from the pass on before which this share of the clip's tokens is known. */
+  readonly guidanceFrom: number;
   readonly schedule: Schedule;
   /** With `spread` the choice temperature has no part. */
   readonly order: Order;
@@ -101,6 +108,8 @@ export const GENERATION_LIMITS: Readonly<Record<NumericField, Limit>> = {
   topK: { label: 'Top-k', min: 0, max: 65536, step: 1, whole: true },
   topP: { label: 'Top-p', min: 0.01, max: 1, step: 0.01, whole: false },
   topPFrom: { label: 'Top-p from', min: 0, max: 1, step: 0.01, whole: false },
+  guidance: { label: 'Guidance', min: 0, max: 4, step: 0.1, whole: false },
+  guidanceFrom: { label: 'Guidance from', min: 0, max: 1, step: 0.01, whole: false },
   targets: { label: 'Targets', min: 0, max: 65536, step: 1, whole: true },
   revisePasses: { label: 'Revise passes', min: 0, max: 16, step: 1, whole: true },
   reviseSteps: { label: 'Revise steps', min: 1, max: 32, step: 1, whole: true },
@@ -116,6 +125,8 @@ const GENERAL_DEFAULTS: Omit<GenerationOptions, 'frames'> = {
   topK: 0,
   topP: 1,
   topPFrom: 0,
+  guidance: 0,
+  guidanceFrom: 0,
   schedule: 'cosine',
   order: 'confidence',
   targets: 0,

@@ -32,7 +32,10 @@ const RECIPES: Readonly<
 export const SAMPLING_RECIPES = Object.keys(RECIPES) as SamplingRecipe[];
 
 /** What a recipe sets: everything but seed, length, top-p and what the clip is of. */
-export type Sampling = Omit<GenerationOptions, 'seed' | 'frames' | 'topP' | 'topPFrom' | 'scene'>;
+export type Sampling = Omit<
+  GenerationOptions,
+  'seed' | 'frames' | 'topP' | 'topPFrom' | 'guidance' | 'guidanceFrom' | 'scene'
+>;
 
 export function samplingOf(recipe: SamplingRecipe): Sampling & Readonly<Record<string, number | string>> {
   const [steps, choiceTemperature, topK, bootstrap, revisePasses, reviseSteps, reviseTemperature] =

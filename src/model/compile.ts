@@ -25,14 +25,18 @@ export async function compilePipelines(
 ): Promise<void> {
   await compileAhead(async () => {
     const short = tellAnything(oneBlockAMode(transformer), [time, height, width]);
-    for (const sets of tokenSets(time * height * width)) {
-      tf.tidy(() => drawTargets(short, sets, ANY_DRAW)).dispose();
+    const count = time * height * width;
+    const guide = { unknowing: tf.zeros([count, transformer.config.width]) as tf.Tensor2D, weight: 1 };
+    for (const sets of tokenSets(count)) {
+      const guided = sets.context.length > 0 ? { guide } : {};
+      tf.tidy(() => drawTargets(short, { ...sets, ...guided }, ANY_DRAW)).dispose();
       freeUnusedGpuMemory();
     }
+    guide.unknowing.dispose();
     if (!transformer.config.modes.includes('maskgit')) {
       // tfjs' own programs go by whether a length divides into fours.
-      for (const count of [time * height * width, time * height * width - 1]) {
-        const sets = { ...oneOfMany(count), standsFor: 2 };
+      for (const most of [count, count - 1]) {
+        const sets = { ...oneOfMany(most), standsFor: 2 };
         tf.tidy(() => drawTargets(short, sets, ANY_DRAW)).dispose();
         freeUnusedGpuMemory();
       }

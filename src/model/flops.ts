@@ -14,7 +14,7 @@ export function transformerFlops(
   targets: number,
   masked = 0,
 ): number {
-  const { width, latentTokens: latents, vocabulary, modes } = config;
+  const { width, latentTokens: latents, modes } = config;
   const lastReader = lastReaderOfTargets(modes);
   const blocks = modes.map((mode, i) => {
     const hidden = targets + (i <= lastReader ? masked : 0);
@@ -27,16 +27,19 @@ export function transformerFlops(
     } as const;
     return layerFlops(width, ...sizes[mode]);
   });
-  return blocks.reduce((sum, block) => sum + block, 0) + 2 * targets * width * vocabulary;
+  return blocks.reduce((sum, block) => sum + block, 0) + headFlops(config, targets);
+}
+
+/** Of them, those that turn hidden states of targets into logits. */
+export function headFlops({ width, vocabulary }: TransformerConfig, targets: number): number {
+  return 2 * targets * width * vocabulary;
 }
 
 /** All steps of an autoregressive transformer with a cache: step i has one query and i keys, one of them new. */
 export function autoregressiveFlops(config: TransformerConfig, tokens: number): number {
-  const { width, vocabulary, modes } = config;
+  const { width, modes } = config;
   const keys = (tokens * (tokens + 1)) / 2; // 1 + 2 + … + N
-  return (
-    modes.length * (2 * width * width * 12 * tokens + 4 * keys * width) + 2 * tokens * width * vocabulary
-  );
+  return modes.length * (2 * width * width * 12 * tokens + 4 * keys * width) + headFlops(config, tokens);
 }
 
 /**

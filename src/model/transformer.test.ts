@@ -10,6 +10,7 @@ import {
   runHeadInChunks,
   runTransformer,
   runTrunk,
+  runUnknowing,
   type TokenSets,
   type TransformerParameters,
   tellScene,
@@ -80,6 +81,31 @@ onEachBackend('runTransformer', (backend) => {
   it('runs with an empty context', async () => {
     const got = await logitsOf({ tokens: SETS.tokens, context: new Int32Array(0), target: order });
     expect(got.every(Number.isFinite)).toBe(true);
+  });
+
+  it('stresses what is known by the difference to nothing known, in each sample', async () => {
+    const weight = 0.7;
+    const unknowing = runUnknowing(parameters, TOKENS);
+    const before = tf.memory().numTensors;
+    const twice = (row: Int32Array, other = row) => Int32Array.from([...row, ...other]);
+    const sets = {
+      batch: 2,
+      tokens: twice(SETS.tokens),
+      context: twice(SETS.context, order.slice(-8)),
+      target: twice(SETS.target, order.slice(0, -8)),
+    };
+    const got = await logitsOf({ ...sets, guide: { unknowing, weight } });
+    expect(tf.memory().numTensors).toBe(before);
+    unknowing.dispose();
+    const plain = await logitsOf(sets);
+    const everywhere = Int32Array.from({ length: TOKENS }, (_, i) => i);
+    const nothing = await logitsOf({ ...SETS, context: new Int32Array(0), target: everywhere });
+    const expected = plain.map((logit, i) => {
+      const there = nothing[(sets.target[Math.floor(i / 10)] ?? 0) * 10 + (i % 10)] ?? Number.NaN;
+      return logit + weight * (logit - there);
+    });
+    expect(largestDifference(got, expected)).toBeLessThan(2e-5);
+    expect(largestDifference(got, plain)).toBeGreaterThan(0.01);
   });
 
   it('reads what it is told of a clip as it reads known tokens', async () => {

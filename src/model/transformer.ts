@@ -19,6 +19,7 @@ import {
   readsTargets,
   runBlock,
 } from './block';
+import { type Guide, guideTargets } from './guidance';
 import { type Observe, readScaleBias, type ScaleBias, type WeightReader } from './parameters';
 import { piecesOf, rowsAtOnce } from './rowPieces';
 
@@ -60,6 +61,8 @@ export interface TokenSets {
    * out. For models that were trained on such parts.
    */
   readonly standsFor?: number;
+  /** Stresses what the context says; nothing does when left out. */
+  readonly guide?: Guide;
 }
 
 /** Reads all weights; the tensors then belong to the result: free them with `tf.dispose(parameters)`. */
@@ -132,7 +135,8 @@ export function runTransformer(
 }
 
 /**
- * Everything but the head: hidden states of the targets after the final norm, [B, NT, C]. The caller disposes them.
+ * Everything but the head: hidden states of the targets after the final norm, guided or not, [B, NT, C]. The caller
+ * disposes them.
  * `observe` sees `input.*`, `blockNN.*`, `blockNN.inner.*` and `ln_f`. Masked positions that are not asked for go along
  * behind the targets for as long as others read them.
  */
@@ -166,8 +170,15 @@ export function runTrunk(parameters: TransformerParameters, sets: TokenSets, obs
     targets = keepRows(targets ?? embed.targets(), targetCount);
     const normal = normaliseTargets(parameters, targets, observe !== undefined); // [B, NT, C]
     observe?.('ln_f', normal);
-    return normal;
+    return sets.guide ? guideTargets(normal, sets.guide, sets.target) : normal;
   });
+}
+
+/** What it makes of all `count` tokens of a clip where none is known, for guidance: h₀ [N, C]. The caller disposes it. */
+export function runUnknowing(parameters: TransformerParameters, count: number): tf.Tensor2D {
+  const target = Int32Array.from({ length: count }, (_, position) => position);
+  const nothingKnown = { tokens: new Int32Array(count), context: new Int32Array(0), target };
+  return tf.tidy(() => tf.reshape(runTrunk(parameters, nothingKnown), [count, parameters.config.width]));
 }
 
 /** The first `count` rows of each sample, [B, count, C], in the place of x [B, n, C]. */

@@ -23,6 +23,8 @@ const OPTIONS = {
   topK: 0,
   topP: 1,
   topPFrom: 0,
+  guidance: 0,
+  guidanceFrom: 0,
   schedule: 'cosine',
   order: 'confidence',
   targets: 0,
@@ -71,7 +73,7 @@ describe('a seed on another backend', { timeout: PATIENCE }, () => {
     it.skipIf(missing)(`differs on ${backend} only in near-ties`, async () => {
       expect(await switchBackend(backend)).toBe(true);
       const engine = await createTinyEngine();
-      const predict = predictorOf(engine.transformer);
+      const { predict } = predictorOf(engine.transformer);
       let drawn = 0;
       let different = 0;
       for (const pass of passes) {

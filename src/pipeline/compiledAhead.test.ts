@@ -15,6 +15,8 @@ const OPTIONS = {
   topK: 8,
   topP: 0.9,
   topPFrom: 0,
+  guidance: 0,
+  guidanceFrom: 0,
   schedule: 'cosine',
   order: 'confidence',
   targets: 0,
@@ -64,6 +66,7 @@ onBackend('webgpu', 'an engine', () => {
       { frames: 48, order: 'spread' },
       { frames: 32, order: 'spread', steps: 4 },
       { frames: 32, order: 'spread', steps: 4, targets: 8 },
+      { frames: 48, order: 'spread', steps: 4, guidance: 1 },
     ] as const) {
       const later = await compiledDuring(async () => {
         for await (const _ of generate(engine, { ...OPTIONS, ...given }));

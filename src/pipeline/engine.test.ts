@@ -16,6 +16,8 @@ const OPTIONS: GenerationOptions = {
   topK: 0,
   topP: 1,
   topPFrom: 0,
+  guidance: 0,
+  guidanceFrom: 0,
   schedule: 'cosine',
   order: 'confidence',
   targets: 0,

@@ -56,7 +56,7 @@ function disposeTensorsOf(parameters: object): void {
 /** One step over three tokens: compiles the kernels of a step and moves the transformer's weights to the device. */
 async function warmUp(transformer: TransformerParameters): Promise<void> {
   if (transformer.config.positions < 3) return;
-  await predictorOf(transformer)({
+  await predictorOf(transformer).predict({
     batch: 1,
     tokens: new Int32Array(3),
     context: Int32Array.of(0),

@@ -19,6 +19,8 @@ const OPTIONS: GenerationOptions = {
   topK: 0,
   topP: 1,
   topPFrom: 0,
+  guidance: 0,
+  guidanceFrom: 0,
   schedule: 'cosine',
   order: 'confidence',
   targets: 0,
@@ -167,6 +169,17 @@ describe('generate', () => {
   it('keeps no tensor when the consumer leaves while frames are decoded', async () => {
     const tensors = tf.memory().numTensors;
     for await (const event of generate(engine, OPTIONS)) if (event.type === 'decodeProgress') break;
+    expect(tf.memory().numTensors).toBe(tensors);
+  });
+
+  it('stresses what is known where guidance is asked for, and frees what it compares with', async () => {
+    const tensors = tf.memory().numTensors;
+    const plain = clipOf(await collect({ frames: 48 }));
+    const guided = clipOf(await collect({ frames: 48, guidance: 2 }));
+    expect(guided.pixels).not.toEqual(plain.pixels);
+    expect(clipOf(await collect({ frames: 48, guidance: 2, guidanceFrom: 1, revisePasses: 0 }))).toEqual(
+      clipOf(await collect({ frames: 48, revisePasses: 0 })),
+    );
     expect(tf.memory().numTensors).toBe(tensors);
   });
 

@@ -44,8 +44,9 @@ export async function* generate(
   if (scene) yield { type: 'scene', scene };
   const longest = engine.manifest.model.grid[0];
   const told = tellWindows(engine, scene ?? {}, grid);
+  const predictors = { first: predictorOf(told.first), later: predictorOf(told.later) };
   try {
-    const predictIn = ({ known }: Window) => predictorOf(known === 0 ? told.first : told.later);
+    const predictIn = ({ known }: Window) => (known === 0 ? predictors.first : predictors.later).predict;
     const request = { options, grid, longest, predictIn, ...(signal ? { signal } : {}) };
     for await (const summary of sampleClip(request)) {
       tokens = summary.tokens;
@@ -54,6 +55,8 @@ export async function* generate(
       signal?.throwIfAborted();
     }
   } finally {
+    predictors.first.dispose();
+    predictors.later.dispose();
     told.first.told?.dispose();
     told.later.told?.dispose();
   }

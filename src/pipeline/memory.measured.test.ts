@@ -55,11 +55,19 @@ async function engineOf(model: ModelConfig): Promise<Engine> {
   return createEngine(manifest, new StoredWeights(manifest, shards));
 }
 
-/** Bytes that one forward pass takes, with so many of the tokens known, and so many of the others not asked for. */
-async function passBytes({ manifest, transformer }: Engine, known: number, masked: number): Promise<number> {
+/**
+ * Bytes that one forward pass takes, with so many of the tokens known, and so many of the others not asked for; guided
+ * ones with the pass that guides.
+ */
+async function passBytes(
+  { manifest, transformer }: Engine,
+  known: number,
+  masked: number,
+  guidance = 0,
+): Promise<number> {
   const [t, h, w] = manifest.model.grid;
   const positions = Int32Array.from({ length: t * h * w }, (_, i) => i);
-  const predict = predictorOf(transformer);
+  const { predict, dispose } = predictorOf(transformer);
   const { bytes } = await peakBytes(() =>
     predict({
       batch: 1,
@@ -67,11 +75,12 @@ async function passBytes({ manifest, transformer }: Engine, known: number, maske
       context: positions.slice(0, known),
       target: positions.slice(known + masked),
       masked: positions.slice(known, known + masked),
-      filter: { temperature: 1 },
+      filter: { temperature: 1, guidance },
       noise: new CounterNoise(0),
       step: 0,
     }),
   );
+  dispose();
   return bytes;
 }
 
@@ -109,6 +118,8 @@ for (const backend of ['wasm', 'webgpu'] as const) {
           await passBytes(engine, tokens - 1, 0),
           await passBytes(engine, 0, tokens / 2),
           await passBytes(engine, 0, 1),
+          await passBytes(engine, 1, 0, 1),
+          await passBytes(engine, tokens - 1, 0, 1),
         );
         const decode = await decodeBytes(engine);
         engine.dispose();

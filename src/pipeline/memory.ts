@@ -45,11 +45,11 @@ export class DoesNotFitError extends Error {
 /** Pointers of WebAssembly are 32 bits wide; a tenth is left to fragmentation. */
 const WASM_BYTES = 0.9 * 2 ** 32;
 /**
- * Tensors [tokens, C] that there are at once: contexts and targets, which a block overwrites in place; with dense blocks
- * the keys and values of all of them, too.
+ * Tensors [tokens, C] that there are at once: contexts and targets, which a block overwrites in place, and what guidance
+ * compares with; with dense blocks the keys and values of all of them, too.
  */
-const STREAMS = 1;
-const DENSE_STREAMS = 3;
+const STREAMS = 2;
+const DENSE_STREAMS = 4;
 /** Of pieces of rows (model/rowPieces.ts): what is made of them on the way, in activations [rows, C] and [rows, 4C]. */
 const PIECES = { webgpu: 4, wasm: 6, cpu: 6 } as const;
 const HIDDEN_PIECES = { webgpu: 1, wasm: 3, cpu: 5 } as const;

@@ -25,6 +25,8 @@ const OPTIONS = {
   topK: 8,
   topP: 0.9,
   topPFrom: 0,
+  guidance: 0,
+  guidanceFrom: 0,
   schedule: 'cosine',
   order: 'confidence',
   targets: 0,

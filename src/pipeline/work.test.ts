@@ -16,12 +16,18 @@ const defaults = defaultGenerationOptions(modelFacts(manifest.model));
 /** Operations of the passes that a run makes, with a predictor that draws nothing. */
 async function sampled(options: GenerationOptions, grid: Extent3): Promise<number> {
   let flops = 0;
-  const predict: Parameters<typeof sampleTokens>[0]['predict'] = async ({ context, target, masked }) => {
+  let guiding = 0;
+  const predict: Parameters<typeof sampleTokens>[0]['predict'] = async (request) => {
+    const { context, target, masked, filter } = request;
     flops += transformerFlops(transformer, context.length, target.length, masked?.length);
+    if (filter.guidance && context.length > 0) {
+      const all = grid[0] * grid[1] * grid[2];
+      guiding = transformerFlops(transformer, 0, all) - 2 * all * transformer.width * transformer.vocabulary;
+    }
     return { samples: new Int32Array(target.length), scores: new Float32Array(target.length).fill(0.5) };
   };
   for await (const _ of sampleTokens({ grid, options, predict }));
-  return flops;
+  return flops + guiding;
 }
 
 it.each([
@@ -30,6 +36,8 @@ it.each([
   { steps: 4, bootstrap: 3 },
   { steps: 8, order: 'spread' as const, schedule: 'quartic' as const },
   { steps: 8, order: 'spread' as const, schedule: 'quartic' as const, targets: 64 },
+  { steps: 8, guidance: 0.5, guidanceFrom: 0.5 },
+  { steps: 2, guidance: 0.5, guidanceFrom: 1, revisePasses: 1 },
 ])('counts what a run of %o asks for', async (given) => {
   const options = { ...defaults, frames: 16, ...given };
   const grid: Extent3 = [2, 16, 16];

@@ -5,7 +5,7 @@
 import { defaultGenerationOptions, type GenerationOptions, modelFacts } from '../config/generation';
 import { downsampleOf, type Extent3, lengthsOf } from '../config/model';
 import { toldTokens } from '../config/scene';
-import { decoderFlops, transformerFlops } from '../model/flops';
+import { decoderFlops, headFlops, transformerFlops } from '../model/flops';
 import { passSizes } from '../sampling/generate';
 import type { PlannedModel } from './memory';
 
@@ -21,8 +21,13 @@ export function clipFlops({ model, tensors }: PlannedModel, options: GenerationO
   const grid: Extent3 = [latentFrames, rows, columns];
   const told = toldTokens(model.transformer.traits ?? []);
   let flops = 0;
-  for (const { contexts, targets, masked } of passSizes({ options, grid })) {
+  const passes = passSizes({ options, grid });
+  for (const { contexts, targets, masked } of passes) {
     flops += transformerFlops(model.transformer, told + contexts, targets, masked);
+  }
+  if (passes.some(({ guided }) => guided)) {
+    const tokens = latentFrames * rows * columns;
+    flops += transformerFlops(model.transformer, told, tokens) - headFlops(model.transformer, tokens);
   }
   const shapes = new Map(tensors.map(({ name, shape }) => [name, shape]));
   const shapeOf = (name: string): readonly number[] => shapes.get(name) ?? [];

@@ -3,19 +3,19 @@
  * given, it predicts those that it will keep. One async generator; it knows the grid as numbered positions only.
  */
 import type { Schedule } from '../config/generation';
-import type { Filter } from './filtering';
 import { chooseContext, movedCount, type Strategy } from './masking';
 import { type ChoiceSchedule, choiceTemperatureFactor, maskedCount, progressAfter } from './schedules';
 import {
   askedForFirst,
   type GridState,
+  type PassFilter,
   type Phase,
   predictAndDraw,
   type SamplerContext,
   type SamplingStep,
 } from './steps';
 
-export interface DecodeOptions extends Filter {
+export interface DecodeOptions extends PassFilter {
   /** Steps that the schedule is divided into; some may be skipped. */
   readonly steps: number;
   readonly schedule: Schedule;
@@ -35,6 +35,8 @@ export interface DecodeOptions extends Filter {
   readonly targets?: number;
   /** Share of all positions that are known from which top-p holds; 0 when left out. */
   readonly topPFrom?: number;
+  /** The same for guidance. */
+  readonly guidanceFrom?: number;
 }
 
 export interface PlannedStep {
@@ -91,17 +93,15 @@ export async function* decode(
   sampler: SamplerContext,
 ): AsyncGenerator<SamplingStep, GridState, undefined> {
   const { batch } = start;
-  const { strategy, topPFrom = 0 } = options;
+  const { strategy } = options;
   const phase: Phase = strategy === 'bootstrap' ? 'bootstrap' : 'draft';
-  const filter: Filter = strategy === 'bootstrap' ? { temperature: 1 } : options;
   const positions = start.tokens.length / batch;
   const plan = planDecode(options, positions, start.context.length / batch, start.target.length / batch);
   let state = start;
   let index = sampler.firstStep ?? 0;
   for (const { masked, choiceTemperature, contexts, drawn, read } of plan) {
     const asked = askedForFirst(state, drawn, read);
-    const early = contexts < topPFrom * positions;
-    const draws = await predictAndDraw(asked, early ? { ...filter, topP: 1 } : filter, sampler, index);
+    const draws = await predictAndDraw(asked, filterAt(options, contexts / positions), sampler, index);
     const choice = { strategy, masked, choiceTemperature, step: index };
     const next = chooseContext(state, draws.scores, batch, choice, sampler.noise);
     yield { ...asked, ...draws, phase, index, nextContext: next.context, nextTarget: next.target };
@@ -109,4 +109,15 @@ export async function* decode(
     index++;
   }
   return state;
+}
+
+/** Of the pass before which the share `known` of all positions is known. */
+export function filterAt(options: DecodeOptions, known: number): PassFilter {
+  const { strategy, topP, topPFrom = 0, guidance = 0, guidanceFrom = 0 } = options;
+  if (strategy === 'bootstrap') return { temperature: 1 };
+  return {
+    ...options,
+    topP: known < topPFrom ? 1 : topP,
+    guidance: known < guidanceFrom ? 0 : guidance,
+  };
 }

@@ -20,6 +20,8 @@ const options: GenerationOptions = {
   topK: 0,
   topP: 1,
   topPFrom: 0,
+  guidance: 0,
+  guidanceFrom: 0,
   schedule: 'cosine',
   order: 'confidence',
   targets: 0,
@@ -120,6 +122,24 @@ describe('sampleTokens', () => {
     expect(drafted.map(([, topP]) => topP)).toEqual(expected);
     expect(new Set(expected).size).toBe(2);
     expect(revised.map(([, topP]) => topP)).toEqual(options.revisePasses > 0 ? [0.9, 0.9, 0.9] : []);
+  });
+
+  it('guides from the share on that is known, and revisions, and no single token', async () => {
+    const weights: [known: number, weight: number | undefined][] = [];
+    const toy = toyModel();
+    const predict: Predict = (request) => {
+      weights.push([request.context.length, request.filter.guidance]);
+      return toy(request);
+    };
+    const short = { ...options, steps: 8, bootstrap: 2, revisePasses: 1 };
+    const given = { ...short, order: 'spread', guidance: 0.7, guidanceFrom: 0.25 } as const;
+    for await (const _ of sampleTokens({ options: given, grid, predict }));
+    const [drafted, revised] = [weights.slice(2, -options.reviseSteps), weights.slice(-options.reviseSteps)];
+    expect(weights.slice(0, 2).map(([, weight]) => weight)).toEqual([undefined, undefined]);
+    const expected = drafted.map(([known]) => (known < 0.25 * N ? 0 : 0.7));
+    expect(drafted.map(([, weight]) => weight)).toEqual(expected);
+    expect(new Set(expected).size).toBe(2);
+    expect(revised.map(([, weight]) => weight)).toEqual([0.7, 0.7, 0.7]);
   });
 
   it('has a part of the masked tokens read, the next ones, in the place of all', async () => {

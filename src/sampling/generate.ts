@@ -4,7 +4,7 @@
  */
 import type { GenerationOptions } from '../config/generation';
 import type { Extent3 } from '../config/model';
-import { type DecodeOptions, decode, planDecode } from './decode';
+import { type DecodeOptions, decode, filterAt, type PlannedStep, planDecode } from './decode';
 import { CounterNoise } from './random';
 import { type DraftAndReviseOptions, draftAndRevise, planPasses } from './revise';
 import { spreadTurns } from './spread';
@@ -73,6 +73,7 @@ export interface PassSize {
   readonly contexts: number;
   readonly targets: number;
   readonly masked: number;
+  readonly guided: boolean;
 }
 
 /** Of each of them, in order. */
@@ -82,7 +83,8 @@ export function passSizes(request: Omit<GenerationRequest, 'predict' | 'signal'>
   const end = (block: number): number => Math.floor(((block + 1) * targets) / reviseSteps);
   const sweep = Array.from({ length: reviseSteps }, (_, block) => {
     const revised = end(block) - end(block - 1);
-    return { contexts: start.tokens.length - revised, targets: revised, masked: 0 };
+    const contexts = start.tokens.length - revised;
+    return { contexts, targets: revised, masked: 0, guided: contexts > 0 && request.options.guidance > 0 };
   });
   return [...drafted, ...Array.from({ length: request.options.revisePasses }, () => sweep).flat()];
 }
@@ -101,15 +103,17 @@ interface GenerationPlan {
 function planGeneration({
   options,
   grid,
-  known,
+  known: given,
 }: Omit<GenerationRequest, 'predict' | 'signal'>): GenerationPlan {
-  const start = startState(grid, known);
+  const start = startState(grid, given);
   const positions = start.tokens.length;
   const {
     temperature,
     topK,
     topP,
     topPFrom,
+    guidance,
+    guidanceFrom,
     schedule,
     order,
     choiceTemperature,
@@ -119,7 +123,7 @@ function planGeneration({
     schedule,
     choiceTemperature,
     choiceSchedule: 'linear',
-    edit: known !== undefined,
+    edit: given !== undefined,
   } as const;
   const draft: DecodeOptions = {
     ...common,
@@ -129,6 +133,8 @@ function planGeneration({
     topK,
     topP,
     topPFrom,
+    guidance,
+    guidanceFrom,
     targets: mostRead,
   };
   const bootstrap: DecodeOptions = {
@@ -138,13 +144,15 @@ function planGeneration({
     temperature: 1,
   };
   const targets = start.target.length;
-  const first = planDecode(bootstrap, positions, start.context.length, targets);
-  const rest = planDecode(draft, positions, start.context.length + first.length, targets - first.length);
-  const drafted = [...first, ...rest].map(({ contexts, drawn, read }) => ({
-    contexts,
-    targets: drawn,
-    masked: read - drawn,
-  }));
+  const known = start.context.length;
+  const first = planDecode(bootstrap, positions, known, targets);
+  const rest = planDecode(draft, positions, known + first.length, targets - first.length);
+  const sizesOf = (phase: DecodeOptions, plan: readonly PlannedStep[]): PassSize[] =>
+    plan.map(({ contexts, drawn, read }) => {
+      const { guidance = 0 } = filterAt(phase, contexts / positions);
+      return { contexts, targets: drawn, masked: read - drawn, guided: contexts > 0 && guidance > 0 };
+    });
+  const drafted = [...sizesOf(bootstrap, first), ...sizesOf(draft, rest)];
   const reviseSteps = Math.min(options.reviseSteps, targets);
   const steps = drafted.length + options.revisePasses * reviseSteps;
   return { start, bootstrap, draft, drafted, reviseSteps, steps };
@@ -154,9 +162,9 @@ async function* allSteps(request: GenerationRequest): AsyncGenerator<SamplingSte
   const { options, predict, signal, firstStep = 0 } = request;
   const { start, bootstrap, draft, drafted, reviseSteps } = planGeneration(request);
   const noise = new CounterNoise(options.seed);
-  const { reviseTemperature: temperature, topK, topP } = options;
+  const { reviseTemperature: temperature, topK, topP, guidance } = options;
   const revision: DraftAndReviseOptions = {
-    revise: { steps: Math.max(1, reviseSteps), temperature, topK, topP },
+    revise: { steps: Math.max(1, reviseSteps), temperature, topK, topP, guidance },
     passes: reviseSteps > 0 ? options.revisePasses : 0,
     edit: false,
     firstDraw: firstStep,

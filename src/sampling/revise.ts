@@ -2,13 +2,13 @@
  * Draft and revise by Gibbs masks: the targets are split into random blocks; the draft fills them one after the
  * other, a revision re-predicts each block given all the others.
  */
-import type { Filter } from './filtering';
 import type { PositionSets } from './masking';
 import type { Noise } from './random';
 import {
   allPositions,
   type GridState,
   joinRows,
+  type PassFilter,
   type Phase,
   predictAndDraw,
   rowOf,
@@ -16,7 +16,7 @@ import {
   type SamplingStep,
 } from './steps';
 
-export interface SweepOptions extends Filter {
+export interface SweepOptions extends PassFilter {
   /** Blocks that the targets are split into, as equal as they go: one forward pass each. */
   readonly steps: number;
 }
@@ -106,7 +106,7 @@ export interface DraftAndReviseOptions {
 /** One forward pass of a draft or a revision, before it is made. */
 export interface Pass extends PositionSets {
   readonly phase: Phase;
-  readonly filter: Filter;
+  readonly filter: PassFilter;
 }
 
 /** Every forward pass in order: sets of positions and how to draw. Depends on the permutations only. */

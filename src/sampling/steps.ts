@@ -21,8 +21,16 @@ export interface GridState {
   readonly standsFor?: number;
 }
 
+/** How codes come of one forward pass. */
+export interface PassFilter extends Filter {
+  /** Before the filter, logits become l + guidance (l − l₀), l₀ being those where no token is known; 0 when left out. */
+  readonly guidance?: number | undefined;
+}
+
 /** One forward pass, and how to draw from what it predicts. */
-export interface PredictionRequest extends GridState, Omit<DrawRequest, keyof GridState> {}
+export interface PredictionRequest extends GridState, Omit<DrawRequest, keyof GridState> {
+  readonly filter: PassFilter;
+}
 
 /**
  * One forward pass and the draw of a code for every target. Logits are nobody's business but the predictor's: all of
@@ -36,7 +44,9 @@ export interface LogitChunk extends Rows {
 }
 
 /** A predictor from one that gives logits, a chunk of rows at a time in any order, each row once. */
-export function predictFromLogits(logitsOf: (state: GridState) => AsyncIterable<LogitChunk>): Predict {
+export function predictFromLogits(
+  logitsOf: (request: PredictionRequest) => AsyncIterable<LogitChunk>,
+): Predict {
   return async (request) => {
     const draws = emptyDraws(request);
     for await (const chunk of logitsOf(request)) drawRows(chunk.logits, chunk, request, draws);
@@ -68,7 +78,7 @@ export interface SamplerContext {
 /** Predicts the targets of `state` and writes the drawn codes into a copy of its tokens. */
 export async function predictAndDraw(
   state: GridState,
-  filter: Filter,
+  filter: PassFilter,
   { predict, noise, signal }: SamplerContext,
   index: number,
 ): Promise<Pick<SamplingStep, 'tokens' | 'samples' | 'scores'>> {

@@ -18,6 +18,8 @@ const options: GenerationOptions = {
   topK: 0,
   topP: 1,
   topPFrom: 0,
+  guidance: 0,
+  guidanceFrom: 0,
   schedule: 'cosine',
   order: 'confidence',
   targets: 0,

@@ -34,6 +34,8 @@ def sampling(args: argparse.Namespace) -> dict[str, float | int | str]:
     others = {
         "topP": (args.top_p, 1.0),
         "topPFrom": (args.top_p_from, 0.0),
+        "guidance": (args.guidance, 0.0),
+        "guidanceFrom": (args.guidance_from, 0.0),
         "schedule": (args.schedule, "cosine"),
         "order": (args.order, "confidence"),
         "targets": (args.targets, 0),
@@ -54,6 +56,8 @@ def main() -> None:
     begin.add_argument("--steps", type=int, default=int(SAMPLING["steps"]))
     begin.add_argument("--top-p", type=float, default=1.0)
     begin.add_argument("--top-p-from", type=float, default=0.0)
+    begin.add_argument("--guidance", type=float, default=0.0)
+    begin.add_argument("--guidance-from", type=float, default=0.0)
     begin.add_argument("--schedule", choices=list(SCHEDULES), default="cosine")
     begin.add_argument("--order", choices=ORDERS, default="confidence")
     begin.add_argument("--targets", type=int, default=0)

@@ -30,7 +30,8 @@ TARGETS = 2048  # masked tokens that sky-128 reads at once at most, in training 
 SPREAD: dict[str, Value] = {"order": "spread", "schedule": "quartic"}
 SAMPLED: dict[str, dict[str, Value]] = {
     "sky-64": SPREAD | {"top_p": 0.95},
-    "sky-128": SPREAD | {"top_p": 0.9, "top_p_from": 0.0625, "targets": TARGETS},
+    "sky-128": SPREAD
+    | {"top_p": 0.9, "top_p_from": 0.0625, "guidance": 0.7, "guidance_from": 0.015625, "targets": TARGETS},
 }
 BEGIN = {"sky-64": 12, "sky-128": 24}  # steps that the page begins with
 

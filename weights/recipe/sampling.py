@@ -83,12 +83,18 @@ def sample_tokens(
     targets: int = 0,
     scene: Tensor | None = None,
     top_p_from: float = 0.0,
+    guidance: float = 0.0,
+    guidance_from: float = 0.0,
 ) -> Tensor:
     """-> ids [B, T', H', W'].
 
     `scene`: what each clip is to be of, as Mebt.forward has it.
 
     `top_p_from`: top-p holds from the pass on before which this share of the tokens is known.
+
+    `guidance`: logits become l + guidance (l - l0), l0 being those where no token is known: what known tokens say is
+    stressed, as classifier-free guidance does with a condition (Ho & Salimans 2022); from the pass on before which
+    `guidance_from` of the tokens are known. It takes one pass over all tokens more.
 
     `targets`: with order "spread", the model reads no more than so many masked tokens where fewer are asked for, each
     in the place of several (Mebt.forward's `stands_for`); 0 for all. For models that were trained on as many.
@@ -104,14 +110,29 @@ def sample_tokens(
     else:
         turns = torch.rand(batch, n, generator=generator, device=device).argsort(1)
     context, target = turns[:, :0], turns
+    unknowing: Tensor | None = None  # hidden states where no token is known, [B, N, C]; the head is linear
+
+    def hidden(context: Tensor, target: Tensor, asked: int | None) -> Tensor:
+        masked = target.shape[1]
+        read = min(masked, max(asked, targets)) if targets and asked is not None else masked
+        return model.hidden(tokens, context, target[:, :read], stands_for=masked / read, asked=asked, scene=scene)
+
+    def guided(found: Tensor, places: Tensor) -> Tensor:
+        nonlocal unknowing
+        if unknowing is None:
+            everywhere = torch.arange(n, device=device).expand(batch, n)
+            unknowing = hidden(everywhere[:, :0], everywhere, None)
+        there = unknowing.gather(1, places.unsqueeze(-1).expand_as(found))
+        return found + guidance * (found - there)
 
     def draw(
         context: Tensor, target: Tensor, temperature: float, k: int, p: float, asked: int | None = None
     ) -> tuple[Tensor, Tensor]:
-        masked = target.shape[1]
-        read = min(masked, max(asked, targets)) if targets and asked is not None else masked
         with torch.autocast(device.type, torch.bfloat16):
-            logits = model(tokens, context, target[:, :read], stands_for=masked / read, asked=asked, scene=scene)
+            found = hidden(context, target, asked)
+            if guidance and context.shape[1] >= max(1, guidance_from * n):
+                found = guided(found.float(), target[:, : found.shape[1]])
+            logits = model.head(found)
         logits = logits.float() / temperature
         if k:
             logits = logits.masked_fill(logits < logits.topk(k, -1).values[..., -1:], -torch.inf)

@@ -59,6 +59,8 @@ def main() -> None:
     parser.add_argument("--order", choices=ORDERS, default="confidence")
     parser.add_argument("--top-p", type=float, default=1.0)
     parser.add_argument("--top-p-from", type=float, default=0.0)
+    parser.add_argument("--guidance", type=float, default=0.0)
+    parser.add_argument("--guidance-from", type=float, default=0.0)
     parser.add_argument("--targets", type=int, default=0)
     parser.add_argument("--scene", default="", help="see recipe.evaluate.sample")
     parser.add_argument("--seed", type=int, default=0)
@@ -93,6 +95,8 @@ def main() -> None:
             schedule=args.schedule,
             top_p=args.top_p,
             top_p_from=args.top_p_from,
+            guidance=args.guidance,
+            guidance_from=args.guidance_from,
             order=args.order,
             targets=args.targets,
             scene=all_rows(traits, [scene for scene in scenes if scene]) if traits else None,

@@ -55,6 +55,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--temperature", type=float, default=1.0)
     parser.add_argument("--top-p", type=float, default=1.0)
     parser.add_argument("--top-p-from", type=float, default=0.0, help="share of known tokens from which top-p holds")
+    parser.add_argument("--guidance", type=float, default=0.0, help="by how much what known tokens say is stressed")
+    parser.add_argument("--guidance-from", type=float, default=0.0, help="share of known tokens from which it is")
     parser.add_argument("--bootstrap", type=int, default=0, help="tokens, one at a time, before the steps")
     parser.add_argument("--revise", type=int, default=0, help="passes over the finished grid, in two halves each")
     parser.add_argument("--revise-temperature", type=float, default=0.7)
@@ -99,6 +101,8 @@ def sample(tokenizer: Tokenizer, mebt: Mebt, args: argparse.Namespace) -> None:
         "temperature": args.temperature,
         "top_p": args.top_p,
         "top_p_from": args.top_p_from,
+        "guidance": args.guidance,
+        "guidance_from": args.guidance_from,
         "schedule": args.schedule,
         "order": args.order,
         "targets": args.targets,

@@ -255,6 +255,19 @@ class Mebt(nn.Module):
         for what is left open; they are context tokens, those of a course in the middle of the first and of the last
         latent frame, the others without a place. None: nothing is said.
         """
+        return self.head(self.hidden(tokens, context, target, first, stands_for, asked, scene))
+
+    def hidden(
+        self,
+        tokens: Tensor,
+        context: Tensor,
+        target: Tensor,
+        first: int = 0,
+        stands_for: float = 1.0,
+        asked: int | None = None,
+        scene: Tensor | None = None,
+    ) -> Tensor:
+        """As forward, but before the head: [B, NT, C]."""
         asked = target.shape[1] if asked is None else asked
         last_reader = last_reader_of_targets(self.config.modes)
         known = self.token_embedding(tokens.gather(1, context))
@@ -268,4 +281,4 @@ class Mebt(nn.Module):
             if i > last_reader:
                 y = y[:, :asked]
             s, x, y = block(s, x, y, stands_for=stands_for)
-        return self.head(self.final_norm(y[:, :asked]))
+        return self.final_norm(y[:, :asked])

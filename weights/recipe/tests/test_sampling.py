@@ -25,10 +25,11 @@ class Follower(Mebt):
 
     def __init__(self) -> None:
         super().__init__(CONFIG)
+        self.head = torch.nn.Identity()  # type: ignore[assignment]
         self.passes: list[tuple[int, int]] = []
         self.masked: list[int] = []
 
-    def forward(
+    def hidden(
         self,
         tokens: Tensor,
         context: Tensor,
@@ -57,6 +58,8 @@ class Follower(Mebt):
         {"schedule": "cube"},
         {"order": "spread"},
         {"order": "spread", "targets": 5},
+        {"order": "spread", "targets": 5, "guidance": 0.7, "guidance_from": 0.25},
+        {"revise": 2, "guidance": 0.7},
     ],
 )
 def test_every_token_is_decided(options: dict[str, Any]) -> None:
@@ -64,6 +67,8 @@ def test_every_token_is_decided(options: dict[str, Any]) -> None:
     ids = sample_tokens(model, 2, 3, 6, 4.0, **options)
     assert torch.equal(ids.flatten(1), torch.arange(24).expand(2, 24) % CONFIG.vocabulary)
     contexts = [context for context, _ in model.passes][: len(model.passes) - 2 * options.get("revise", 0)]
+    if options.get("guidance"):
+        contexts = [contexts[0], *filter(None, contexts[1:])]  # without the pass that guides
     assert contexts == sorted(contexts)
     assert contexts[0] == 0
 
@@ -108,6 +113,41 @@ def test_top_p_holds_from_a_share_of_known_tokens_on(monkeypatch: pytest.MonkeyP
     cut.clear()
     sample_tokens(model, 1, 3, 6, 4.0, order="spread", schedule="quartic", top_p=0.9, bootstrap=7)
     assert cut and min(cut) == 7  # single random tokens are drawn from all codes, as in the page's engine
+
+
+def test_guidance_stresses_what_the_known_tokens_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = random_mebt(CONFIG, 1)
+    n = 24
+    seen: list[Tensor] = []
+
+    def drawn(probabilities: Tensor, generator: torch.Generator) -> Tensor:
+        seen.append(probabilities)
+        return draw_codes(probabilities, generator)
+
+    monkeypatch.setattr(sampling, "draw_codes", drawn)
+    turns = spread_order(CONFIG.grid, torch.rand(3, generator=torch.Generator().manual_seed(3)).double().tolist())
+    monkeypatch.setattr(sampling, "spread_order", lambda grid, shift: turns)
+    final = sample_tokens(
+        model, 1, 3, 6, 4.0, seed=3, order="spread", schedule="quartic", guidance=0.5, guidance_from=0.25
+    ).view(1, n)
+
+    def predicted(context: Tensor, target: Tensor, asked: int) -> Tensor:
+        with torch.autocast("cpu", torch.bfloat16):
+            found: Tensor = model(final, context, target, asked=asked)
+        return found.float().log_softmax(-1)
+
+    everywhere = torch.arange(n)[None]
+    nothing = predicted(everywhere[:, :0], everywhere, n)
+    known = 0
+    for found in seen:
+        context, target = turns[None, :known], turns[None, known:]
+        asked = found.shape[1]
+        plain = predicted(context, target, asked)
+        there = nothing.gather(1, target[:, :asked, None].expand_as(plain))
+        want = (plain + 0.5 * (plain - there) if known >= 6 else plain).softmax(-1)
+        torch.testing.assert_close(found, want, atol=0.02, rtol=0)  # bfloat16
+        known += asked
+    assert known == n and len(seen) > 2
 
 
 def test_a_spread_order_has_every_token_once_and_fills_rows_and_columns_first() -> None:
