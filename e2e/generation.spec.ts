@@ -137,6 +137,7 @@ test('the link recalls every setting', async ({ page, browser }) => {
     ['Length', 'min'],
     ['Temperature', 0.8],
     ['Choice temperature', 7.5],
+    ['Guidance', 0.5],
     ['Top-k', 3],
     ['Revise passes', 1],
   ];
@@ -164,7 +165,8 @@ for (const end of ['min', 'max'] as const) {
     await open(page, { backend: 'wasm' });
     await ready(page);
     await openAdvanced(page);
-    const names = ['Steps', 'Length', 'Temperature', 'Choice temperature', 'Top-k', 'Revise passes'];
+    const samplers = ['Temperature', 'Guidance', 'Choice temperature', 'Top-k', 'Revise passes'];
+    const names = ['Steps', 'Length', ...samplers];
     for (const name of names) await setSlider(slider(page, name), end);
     await generate(page);
     await expect(failureLine(page)).toHaveCount(0);

@@ -31,10 +31,10 @@ const RECIPES: Readonly<
 };
 export const SAMPLING_RECIPES = Object.keys(RECIPES) as SamplingRecipe[];
 
-/** What a recipe sets: everything but seed, length, top-p and what the clip is of. */
+/** What a recipe sets: everything but seed, length, top-p, where guidance begins, and what the clip is of. */
 export type Sampling = Omit<
   GenerationOptions,
-  'seed' | 'frames' | 'topP' | 'topPFrom' | 'guidance' | 'guidanceFrom' | 'scene'
+  'seed' | 'frames' | 'topP' | 'topPFrom' | 'guidanceFrom' | 'scene'
 >;
 
 export function samplingOf(recipe: SamplingRecipe): Sampling & Readonly<Record<string, number | string>> {
@@ -52,6 +52,7 @@ export function samplingOf(recipe: SamplingRecipe): Sampling & Readonly<Record<s
     order: 'confidence',
     targets: 0,
     temperature: 1,
+    guidance: 0,
   };
 }
 

@@ -27,6 +27,7 @@ export function Settings() {
         <div className="rows">
           <PresetChoice />
           <Slider field="temperature" show={(value) => value.toFixed(2)} />
+          <Slider field="guidance" show={(value) => value.toFixed(1)} />
           <Slider field="topK" show={(value) => (value === 0 ? 'all' : String(value))} />
           <Choice field="order" label="Order" names={ORDERS} />
           <ChoiceTemperature />
