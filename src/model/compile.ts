@@ -35,8 +35,8 @@ export async function compilePipelines(
     guide.unknowing.dispose();
     if (!transformer.config.modes.includes('maskgit')) {
       // tfjs' own programs go by whether a length divides into fours.
-      for (const most of [count, count - 1]) {
-        const sets = { ...oneOfMany(most), standsFor: 2 };
+      for (const tokens of [count, count - 1]) {
+        const sets = { ...oneOfMany(tokens), standsFor: 2 };
         tf.tidy(() => drawTargets(short, sets, ANY_DRAW)).dispose();
         freeUnusedGpuMemory();
       }
