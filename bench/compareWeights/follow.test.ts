@@ -19,7 +19,7 @@ const OPTIONS = {
   topK: 0,
   topP: 1,
   topPFrom: 0,
-  guidance: 0,
+  guidance: 0.5,
   guidanceFrom: 0,
   schedule: 'cosine',
   order: 'confidence',

@@ -6,7 +6,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { GenerationOptions } from '../../src/config/generation';
 import type { Extent3 } from '../../src/config/model';
-import { runTransformer, type TransformerParameters } from '../../src/model/transformer';
+import { runTransformer, type TokenSets, type TransformerParameters } from '../../src/model/transformer';
+import { guidanceOf } from '../../src/pipeline/predict';
 import { type Draws, drawCodes, probabilities } from '../../src/sampling/filtering';
 import { sampleTokens } from '../../src/sampling/generate';
 import type { GridState, PredictionRequest } from '../../src/sampling/steps';
@@ -50,19 +51,25 @@ export async function follow(
   onStep: OnStep = () => undefined,
 ): Promise<{ readonly differences: StepDifference[][]; readonly tokens: Int32Array }> {
   const differences: StepDifference[][] = followers.map(() => []);
+  const guides = [reference, ...followers.map(({ transformer }) => transformer)].map(guidanceOf);
+  const setsFor = (i: number, request: PredictionRequest) => guides[i]?.setsFor(request) ?? request;
   const predict = async (asked: PredictionRequest): Promise<Draws> => {
     const request: PredictionRequest = askedForAll(asked);
-    const logits = await logitsOf(reference, request);
+    const logits = await logitsOf(reference, setsFor(0, request));
     const draws = drawCodes(logits, request);
     for (const [i, { transformer }] of followers.entries()) {
-      const others = await logitsOf(transformer, request);
+      const others = await logitsOf(transformer, setsFor(i + 1, request));
       differences[i]?.push(differenceOf(request, { logits, draws }, others));
     }
     onStep(request, draws, logits);
     return firstDraws(draws, asked.target.length);
   };
   let tokens = new Int32Array(0);
-  for await (const step of sampleTokens({ options, grid, predict })) tokens = step.tokens;
+  try {
+    for await (const step of sampleTokens({ options, grid, predict })) tokens = step.tokens;
+  } finally {
+    for (const guide of guides) guide.dispose();
+  }
   return { differences, tokens };
 }
 
@@ -77,11 +84,8 @@ function firstDraws({ samples, scores }: Draws, count: number): Draws {
 }
 
 /** [NT, V]; nothing is left on the backend. */
-export async function logitsOf(
-  transformer: TransformerParameters,
-  request: PredictionRequest,
-): Promise<Float32Array> {
-  const logits = runTransformer(transformer, request);
+export async function logitsOf(transformer: TransformerParameters, sets: TokenSets): Promise<Float32Array> {
+  const logits = runTransformer(transformer, sets);
   const values = await logits.data<'float32'>();
   tf.dispose(logits);
   return values;

@@ -124,8 +124,11 @@ async function freeRun(
 ): Promise<number> {
   let own = new Int32Array(0);
   const { predict, dispose } = predictorOf(transformer);
-  for await (const step of sampleTokens({ ...run, predict })) own = step.tokens;
-  dispose();
+  try {
+    for await (const step of sampleTokens({ ...run, predict })) own = step.tokens;
+  } finally {
+    dispose();
+  }
   return own.filter((code, i) => code === tokens[i]).length / own.length;
 }
 

@@ -149,12 +149,16 @@ describe('generate', () => {
     expect(tf.memory().numTensors).toBe(tensors);
   });
 
-  it.each([1, 3])('stops within a step when aborted after event %i, and keeps no tensor', async (events) => {
+  it.each([
+    { events: 1, guidance: 0 },
+    { events: 3, guidance: 0 },
+    { events: 3, guidance: 1 },
+  ])('stops within a step when aborted, and keeps no tensor: %o', async ({ events, guidance }) => {
     const tensors = tf.memory().numTensors;
     const controller = new AbortController();
     let seen = 0;
     const run = async () => {
-      for await (const _ of generate(engine, OPTIONS, controller.signal)) {
+      for await (const _ of generate(engine, { ...OPTIONS, guidance }, controller.signal)) {
         seen += 1;
         // As a message would: in a task of its own, while the generator waits.
         if (seen === events) setTimeout(() => controller.abort(new DOMException('Stopped.', 'AbortError')));

@@ -44,9 +44,14 @@ export async function* generate(
   if (scene) yield { type: 'scene', scene };
   const longest = engine.manifest.model.grid[0];
   const told = tellWindows(engine, scene ?? {}, grid);
-  const predictors = { first: predictorOf(told.first), later: predictorOf(told.later) };
+  const first = predictorOf(told.first);
+  const later = told.later === told.first ? first : predictorOf(told.later);
   try {
-    const predictIn = ({ known }: Window) => (known === 0 ? predictors.first : predictors.later).predict;
+    const predictIn = ({ known }: Window) => {
+      if (known === 0) return first.predict;
+      if (later !== first) first.dispose();
+      return later.predict;
+    };
     const request = { options, grid, longest, predictIn, ...(signal ? { signal } : {}) };
     for await (const summary of sampleClip(request)) {
       tokens = summary.tokens;
@@ -55,8 +60,8 @@ export async function* generate(
       signal?.throwIfAborted();
     }
   } finally {
-    predictors.first.dispose();
-    predictors.later.dispose();
+    first.dispose();
+    later.dispose();
     told.first.told?.dispose();
     told.later.told?.dispose();
   }

@@ -27,7 +27,7 @@ export type StoredTensor = Pick<TensorEntry, 'name' | 'shape' | 'dtype' | 'group
 export interface MemoryPlan {
   /** On the device, as it keeps them. */
   readonly weights: number;
-  /** The transformer's streams at the clip's length, pieces of rows on their way, and one chunk of logits. */
+  /** The transformer's streams at the clip's length, what guides it, pieces of rows on their way, one chunk of logits. */
   readonly transformer: number;
   /** What the decoder holds while it makes one latent frame after the other. */
   readonly decoder: number;

@@ -8,6 +8,7 @@ import { toldTokens } from '../config/scene';
 import { decoderFlops, headFlops, transformerFlops } from '../model/flops';
 import { passSizes } from '../sampling/generate';
 import type { PlannedModel } from './memory';
+import { isGuided } from './predict';
 
 /**
  * Floating-point operations of a clip that the model makes in one piece.
@@ -25,7 +26,7 @@ export function clipFlops({ model, tensors }: PlannedModel, options: GenerationO
   for (const { contexts, targets, masked } of passes) {
     flops += transformerFlops(model.transformer, told + contexts, targets, masked);
   }
-  if (passes.some(({ guided }) => guided)) {
+  if (passes.some(({ guidance, contexts }) => isGuided(guidance, contexts))) {
     const tokens = latentFrames * rows * columns;
     flops += transformerFlops(model.transformer, told, tokens) - headFlops(model.transformer, tokens);
   }

@@ -113,10 +113,11 @@ export async function* decode(
 
 /** Of the pass before which the share `known` of all positions is known. */
 export function filterAt(options: DecodeOptions, known: number): PassFilter {
-  const { strategy, topP, topPFrom = 0, guidance = 0, guidanceFrom = 0 } = options;
+  const { strategy, temperature, topK, topP, topPFrom = 0, guidance, guidanceFrom = 0 } = options;
   if (strategy === 'bootstrap') return { temperature: 1 };
   return {
-    ...options,
+    temperature,
+    topK,
     topP: known < topPFrom ? 1 : topP,
     guidance: known < guidanceFrom ? 0 : guidance,
   };

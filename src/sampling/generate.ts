@@ -68,12 +68,12 @@ export function countSteps(request: Omit<GenerationRequest, 'predict' | 'signal'
   return planGeneration(request).steps;
 }
 
-/** One forward pass: how many tokens it knows and predicts, and how many others it reads that are masked. */
+/** One forward pass: how many tokens it knows and predicts, how many others it reads that are masked, and its guidance. */
 export interface PassSize {
   readonly contexts: number;
   readonly targets: number;
   readonly masked: number;
-  readonly guided: boolean;
+  readonly guidance: number;
 }
 
 /** Of each of them, in order. */
@@ -83,8 +83,8 @@ export function passSizes(request: Omit<GenerationRequest, 'predict' | 'signal'>
   const end = (block: number): number => Math.floor(((block + 1) * targets) / reviseSteps);
   const sweep = Array.from({ length: reviseSteps }, (_, block) => {
     const revised = end(block) - end(block - 1);
-    const contexts = start.tokens.length - revised;
-    return { contexts, targets: revised, masked: 0, guided: contexts > 0 && request.options.guidance > 0 };
+    const { guidance } = request.options;
+    return { contexts: start.tokens.length - revised, targets: revised, masked: 0, guidance };
   });
   return [...drafted, ...Array.from({ length: request.options.revisePasses }, () => sweep).flat()];
 }
@@ -150,7 +150,7 @@ function planGeneration({
   const sizesOf = (phase: DecodeOptions, plan: readonly PlannedStep[]): PassSize[] =>
     plan.map(({ contexts, drawn, read }) => {
       const { guidance = 0 } = filterAt(phase, contexts / positions);
-      return { contexts, targets: drawn, masked: read - drawn, guided: contexts > 0 && guidance > 0 };
+      return { contexts, targets: drawn, masked: read - drawn, guidance };
     });
   const drafted = [...sizesOf(bootstrap, first), ...sizesOf(draft, rest)];
   const reviseSteps = Math.min(options.reviseSteps, targets);

@@ -117,21 +117,21 @@ def sample_tokens(
         read = min(masked, max(asked, targets)) if targets and asked is not None else masked
         return model.hidden(tokens, context, target[:, :read], stands_for=masked / read, asked=asked, scene=scene)
 
-    def guided(found: Tensor, places: Tensor) -> Tensor:
+    def guided(found: Tensor, places: Tensor, weight: float) -> Tensor:
         nonlocal unknowing
         if unknowing is None:
             everywhere = torch.arange(n, device=device).expand(batch, n)
             unknowing = hidden(everywhere[:, :0], everywhere, None)
         there = unknowing.gather(1, places.unsqueeze(-1).expand_as(found))
-        return found + guidance * (found - there)
+        return found + weight * (found - there)
 
     def draw(
-        context: Tensor, target: Tensor, temperature: float, k: int, p: float, asked: int | None = None
+        context: Tensor, target: Tensor, temperature: float, k: int, p: float, weight: float, asked: int | None = None
     ) -> tuple[Tensor, Tensor]:
         with torch.autocast(device.type, torch.bfloat16):
             found = hidden(context, target, asked)
-            if guidance and context.shape[1] >= max(1, guidance_from * n):
-                found = guided(found.float(), target[:, : found.shape[1]])
+            if weight and context.shape[1]:
+                found = guided(found.float(), target[:, : found.shape[1]], weight)
             logits = model.head(found)
         logits = logits.float() / temperature
         if k:
@@ -143,7 +143,7 @@ def sample_tokens(
         return ids, probabilities.gather(-1, ids.unsqueeze(-1)).squeeze(-1)
 
     for _ in range(bootstrap):
-        ids, _score = draw(context, target[:, :1], 1.0, 0, 1.0)
+        ids, _score = draw(context, target[:, :1], 1.0, 0, 1.0, 0.0)
         tokens.scatter_(1, target[:, :1], ids)
         context, target = torch.cat([context, target[:, :1]], 1), target[:, 1:]
     for t in progress(steps):
@@ -152,8 +152,9 @@ def sample_tokens(
             continue
         keep = target.shape[1] - masked
         asked = keep if order == "spread" else None  # what is known not to stay need not be drawn
-        p = top_p if context.shape[1] >= top_p_from * n else 1.0
-        ids, score = draw(context, target, temperature, top_k, p, asked)
+        known = context.shape[1] / n
+        p, weight = top_p if known >= top_p_from else 1.0, guidance if known >= guidance_from else 0.0
+        ids, score = draw(context, target, temperature, top_k, p, weight, asked)
         tokens.scatter_(1, target[:, : ids.shape[1]], ids)
         if order == "confidence":
             gumbel = -torch.empty_like(score).exponential_(generator=generator).log()
@@ -163,6 +164,6 @@ def sample_tokens(
     for _ in range(revise):
         blocks = torch.rand(batch, n, generator=generator, device=device).argsort(1).chunk(2, 1)
         for i in range(2):
-            ids, _score = draw(blocks[1 - i], blocks[i], revise_temperature, top_k, top_p)
+            ids, _score = draw(blocks[1 - i], blocks[i], revise_temperature, top_k, top_p, guidance)
             tokens.scatter_(1, blocks[i], ids)
     return tokens.view(batch, latent_frames, h, w)

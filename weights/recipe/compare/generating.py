@@ -36,25 +36,23 @@ class Sampling:
 
 
 class Passes:
-    """Counts the passes of a network, and their operations, over one sampling."""
+    """Counts the passes of a masked network, and their operations, over one sampling."""
 
-    def __init__(self, variant: Variant, model: Model):
-        self.variant, self.model = variant, model
+    def __init__(self, variant: Variant, model: Mebt):
+        self.variant, self.model, self.hidden = variant, model, model.hidden
         self.calls = self.flops = 0
 
     def __enter__(self) -> Passes:
-        self.handle = self.model.register_forward_hook(self.count, with_kwargs=True)
+        self.model.hidden = self.counted  # type: ignore[assignment]
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.handle.remove()
+        del self.model.hidden  # the class's own is there again
 
-    def count(
-        self, _module: object, inputs: tuple[Tensor, Tensor, Tensor], options: dict[str, Any], _output: Tensor
-    ) -> None:
-        _, context, target = inputs
+    def counted(self, tokens: Tensor, context: Tensor, target: Tensor, **options: Any) -> Tensor:
         self.calls += 1
         self.flops += len(target) * self.variant.pass_flops(context.shape[1], target.shape[1], options["asked"])
+        return self.hidden(tokens, context, target, **options)
 
 
 def draw_tokens(variant: Variant, model: Model, batch: int, sampling: Sampling, seed: int) -> Tensor:

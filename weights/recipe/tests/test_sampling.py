@@ -128,7 +128,7 @@ def test_guidance_stresses_what_the_known_tokens_say(monkeypatch: pytest.MonkeyP
     turns = spread_order(CONFIG.grid, torch.rand(3, generator=torch.Generator().manual_seed(3)).double().tolist())
     monkeypatch.setattr(sampling, "spread_order", lambda grid, shift: turns)
     final = sample_tokens(
-        model, 1, 3, 6, 4.0, seed=3, order="spread", schedule="quartic", guidance=0.5, guidance_from=0.25
+        model, 1, 3, 6, 4.0, seed=3, order="spread", schedule="quartic", guidance=2, guidance_from=0.25
     ).view(1, n)
 
     def predicted(context: Tensor, target: Tensor, asked: int) -> Tensor:
@@ -138,16 +138,24 @@ def test_guidance_stresses_what_the_known_tokens_say(monkeypatch: pytest.MonkeyP
 
     everywhere = torch.arange(n)[None]
     nothing = predicted(everywhere[:, :0], everywhere, n)
-    known = 0
+    known, stressed = 0, 0.0
     for found in seen:
         context, target = turns[None, :known], turns[None, known:]
         asked = found.shape[1]
         plain = predicted(context, target, asked)
         there = nothing.gather(1, target[:, :asked, None].expand_as(plain))
-        want = (plain + 0.5 * (plain - there) if known >= 6 else plain).softmax(-1)
+        want = (plain + 2 * (plain - there) if known >= 6 else plain).softmax(-1)
+        stressed = max(stressed, float((want - plain.softmax(-1)).abs().max()))
         torch.testing.assert_close(found, want, atol=0.02, rtol=0)  # bfloat16
         known += asked
-    assert known == n and len(seen) > 2
+    assert known == n and stressed > 0.1
+
+
+def test_single_tokens_are_not_guided_and_revisions_are() -> None:
+    model = Follower()
+    sample_tokens(model, 1, 3, 6, 4.0, bootstrap=5, revise=1, guidance=0.7, guidance_from=0.9)
+    guiding = [i for i, (context, target) in enumerate(model.passes) if context == 0 and target == 24]
+    assert len(guiding) == 1 and [context for context, _ in model.passes[guiding[0] - 1 :]] == [12, 0, 12]
 
 
 def test_a_spread_order_has_every_token_once_and_fills_rows_and_columns_first() -> None:
