@@ -14,7 +14,8 @@ import { oneOf, UsageError } from './commandLine';
 
 export const SETTINGS_HELP = `Settings; what is not given is the model's own default:
   --frames N  --steps N  --bootstrap N  --temperature X  --choice-temperature X  --top-k N  --top-p X
-  --top-p-from X  --guidance X  --guidance-from X  --schedule NAME  --order NAME  --targets N  --scene TRAIT-VALUE.TRAIT-VALUE…
+  --top-p-from X  --guidance X  --guidance-from X  --schedule NAME  --order NAME  --targets N
+  --scene TRAIT-VALUE.TRAIT-VALUE…
   --revise-passes N  --revise-steps N  --revise-temperature X`;
 
 const NUMBERS = {

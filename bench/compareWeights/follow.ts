@@ -51,14 +51,14 @@ export async function follow(
   onStep: OnStep = () => undefined,
 ): Promise<{ readonly differences: StepDifference[][]; readonly tokens: Int32Array }> {
   const differences: StepDifference[][] = followers.map(() => []);
-  const guides = [reference, ...followers.map(({ transformer }) => transformer)].map(guidanceOf);
-  const setsFor = (i: number, request: PredictionRequest) => guides[i]?.setsFor(request) ?? request;
+  const leader = guided(reference);
+  const led = followers.map(({ transformer }) => guided(transformer));
   const predict = async (asked: PredictionRequest): Promise<Draws> => {
     const request: PredictionRequest = askedForAll(asked);
-    const logits = await logitsOf(reference, setsFor(0, request));
+    const logits = await leader.logitsFor(request);
     const draws = drawCodes(logits, request);
-    for (const [i, { transformer }] of followers.entries()) {
-      const others = await logitsOf(transformer, setsFor(i + 1, request));
+    for (const [i, { logitsFor }] of led.entries()) {
+      const others = await logitsFor(request);
       differences[i]?.push(differenceOf(request, { logits, draws }, others));
     }
     onStep(request, draws, logits);
@@ -68,7 +68,7 @@ export async function follow(
   try {
     for await (const step of sampleTokens({ options, grid, predict })) tokens = step.tokens;
   } finally {
-    for (const guide of guides) guide.dispose();
+    for (const { dispose } of [leader, ...led]) dispose();
   }
   return { differences, tokens };
 }
@@ -81,6 +81,12 @@ function askedForAll<State extends GridState>({ masked, ...state }: State): Omit
 /** What was drawn for the first `count` targets. */
 function firstDraws({ samples, scores }: Draws, count: number): Draws {
   return { samples: samples.slice(0, count), scores: scores.slice(0, count) };
+}
+
+/** Logits as the page's predictor has them, until `dispose`. */
+function guided(transformer: TransformerParameters) {
+  const { setsFor, dispose } = guidanceOf(transformer);
+  return { logitsFor: (request: PredictionRequest) => logitsOf(transformer, setsFor(request)), dispose };
 }
 
 /** [NT, V]; nothing is left on the backend. */

@@ -18,7 +18,7 @@ import { type LogitChunk, type Predict, type PredictionRequest, predictFromLogit
 export interface Predictor {
   readonly predict: Predict;
   /** Frees what guided passes have kept. */
-  dispose(): void;
+  readonly dispose: () => void;
 }
 
 /**
@@ -43,7 +43,7 @@ export interface Guidance {
   /** What the transformer is to read for a request. */
   readonly setsFor: (request: PredictionRequest) => TokenSets;
   /** Frees what guided passes have kept. */
-  dispose(): void;
+  readonly dispose: () => void;
 }
 
 /**

@@ -5,7 +5,7 @@ import type { Extent3 } from '../config/model';
 import { countSteps, type GenerationStep, type KnownTokens, sampleTokens } from './generate';
 import { CounterNoise } from './random';
 import { spreadTurns } from './spread';
-import { type Predict, predictFromLogits } from './steps';
+import { type PassFilter, type Predict, predictFromLogits } from './steps';
 
 const V = 12;
 const grid: Extent3 = [2, 4, 4];
@@ -59,6 +59,18 @@ function toyModel(calls: Call[] = []): Predict {
   };
 }
 
+/** How the codes of each pass are drawn, and how many tokens it knows. */
+async function filtersOf(given: GenerationOptions): Promise<{ known: number; filter: PassFilter }[]> {
+  const passes: { known: number; filter: PassFilter }[] = [];
+  const toy = toyModel();
+  const predict: Predict = (request) => {
+    passes.push({ known: request.context.length, filter: request.filter });
+    return toy(request);
+  };
+  for await (const _ of sampleTokens({ options: given, grid, predict }));
+  return passes;
+}
+
 async function collect(
   given: Partial<GenerationOptions> = {},
   extra: { known?: KnownTokens; calls?: Call[] } = {},
@@ -108,14 +120,8 @@ describe('sampleTokens', () => {
   });
 
   it('draws from all codes until the share is known from which top-p holds', async () => {
-    const mass: [known: number, topP: number | undefined][] = [];
-    const toy = toyModel();
-    const predict: Predict = (request) => {
-      mass.push([request.context.length, request.filter.topP]);
-      return toy(request);
-    };
     const given = { ...options, order: 'spread', steps: 8, bootstrap: 2, topP: 0.9, topPFrom: 0.25 } as const;
-    for await (const _ of sampleTokens({ options: given, grid, predict }));
+    const mass = (await filtersOf(given)).map(({ known, filter }) => [known, filter.topP] as const);
     const [drafted, revised] = [mass.slice(2, -options.reviseSteps), mass.slice(-options.reviseSteps)];
     expect(mass.slice(0, 2).map(([, topP]) => topP)).toEqual([undefined, undefined]);
     const expected = drafted.map(([known]) => (known < 0.25 * N ? 1 : 0.9));
@@ -125,15 +131,9 @@ describe('sampleTokens', () => {
   });
 
   it('guides from the share on that is known, and revisions, and no single token', async () => {
-    const weights: [known: number, weight: number | undefined][] = [];
-    const toy = toyModel();
-    const predict: Predict = (request) => {
-      weights.push([request.context.length, request.filter.guidance]);
-      return toy(request);
-    };
     const short = { ...options, steps: 8, bootstrap: 2, revisePasses: 1 };
     const given = { ...short, order: 'spread', guidance: 0.7, guidanceFrom: 0.25 } as const;
-    for await (const _ of sampleTokens({ options: given, grid, predict }));
+    const weights = (await filtersOf(given)).map(({ known, filter }) => [known, filter.guidance] as const);
     const [drafted, revised] = [weights.slice(2, -options.reviseSteps), weights.slice(-options.reviseSteps)];
     expect(weights.slice(0, 2).map(([, weight]) => weight)).toEqual([undefined, undefined]);
     const expected = drafted.map(([known]) => (known < 0.25 * N ? 0 : 0.7));

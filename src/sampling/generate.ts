@@ -107,42 +107,9 @@ function planGeneration({
 }: Omit<GenerationRequest, 'predict' | 'signal'>): GenerationPlan {
   const start = startState(grid, given);
   const positions = start.tokens.length;
-  const {
-    temperature,
-    topK,
-    topP,
-    topPFrom,
-    guidance,
-    guidanceFrom,
-    schedule,
-    order,
-    choiceTemperature,
-    targets: mostRead,
-  } = options;
-  const common = {
-    schedule,
-    choiceTemperature,
-    choiceSchedule: 'linear',
-    edit: given !== undefined,
-  } as const;
-  const draft: DecodeOptions = {
-    ...common,
-    strategy: order === 'spread' ? 'given' : 'maskgit',
-    steps: options.steps,
-    temperature,
-    topK,
-    topP,
-    topPFrom,
-    guidance,
-    guidanceFrom,
-    targets: mostRead,
-  };
-  const bootstrap: DecodeOptions = {
-    ...common,
-    strategy: 'bootstrap',
-    steps: options.bootstrap,
-    temperature: 1,
-  };
+  const common = { ...options, choiceSchedule: 'linear', edit: given !== undefined } as const;
+  const draft: DecodeOptions = { ...common, strategy: options.order === 'spread' ? 'given' : 'maskgit' };
+  const bootstrap: DecodeOptions = { ...common, strategy: 'bootstrap', steps: options.bootstrap };
   const targets = start.target.length;
   const known = start.context.length;
   const first = planDecode(bootstrap, positions, known, targets);
